@@ -1,0 +1,31 @@
+#pragma once
+/* The REST API: every resource is a file with its route rows and handlers; api.c joins them, judges
+ * and dispatches. */
+#include "auth/auth.h"
+#include "conf/conf.h"
+#include "net/http_server.h"
+#include "ops/ops.h"
+#include "queue/queue.h"
+#include "webhook/webhook.h"
+
+/* What handlers may reach: call->app. Built by app/. */
+struct api {
+    const struct conf *conf;
+    struct loop *loop;
+    struct turn *turn;
+    struct auth *auth;
+    struct queue *queue;
+    struct index_set *indexes;
+    struct payload_dir *payloads;
+    struct ops *ops;
+    struct webhooks *webhooks;
+    struct http_server *server;
+    bool is_stopping;
+};
+/* For struct http_server_conf. */
+void api_judge(void *api, const struct http_head *head, struct http_verdict *ret);
+void api_handle(void *api, struct http_call *call);
+void api_too_large(void *api, const struct http_head *head, uint64_t declared, uint64_t limit,
+                   struct err *ret);
+/* Every route, for documents and tests. */
+const struct route *const *api_routes(size_t *ret_n);

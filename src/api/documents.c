@@ -1,0 +1,368 @@
+/* /indexes/{indexUid}/documents, the writing side: uploads (POST, PUT, delete-batch) run through
+ * ops/intake, the big ones in slices; deletions of one and of all are small.
+ *
+ *   upload: checks -> upload_run -> [on_intake_done] -> upload_end -> enqueue_finish
+ *   A client that leaves before upload_end takes its upload along; after it the task stays.
+ */
+#include <stdlib.h>
+
+#include "api/body.h"
+#include "api/enqueue.h"
+#include "api/fields.h"
+#include "api/params.h"
+#include "api/reply.h"
+#include "base/mem.h"
+
+/* --- parameters */
+
+struct write_params {
+    struct str primary_key, custom_metadata;
+    struct str csv_delimiter; /* one byte when given */
+    bool skip_creation;
+};
+
+static size_t
+count_chars(struct str text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        n += ((unsigned char) text.data[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static int
+param_csv_delimiter(const struct param_in *in, void *dst)
+{
+    struct str *ret = dst;
+    size_t n_chars = count_chars(in->value);
+    *ret = in->value;
+    if (in->value.len == 0)
+        return param_invalid(in, in->row->name,
+                             "expected a string of one character, but found an empty string");
+    if (n_chars > 1)
+        return param_invalid(in, in->row->name,
+                             "expected a string of one character, but found the following string "
+                             "of %zu characters: `%.*s`",
+                             n_chars, STR_ARG(in->value));
+    if (in->value.len == 1)
+        return 0;
+    return err_set(in->err, in->row->code,
+                   "csv delimiter must be an ascii character. Found: `%.*s`", STR_ARG(in->value));
+}
+
+static int
+param_skip_creation(const struct param_in *in, void *dst)
+{
+    bool *ret = dst;
+    *ret = str_equal_nocase(in->value, STR("true"));
+    if (*ret || str_equal_nocase(in->value, STR("false")))
+        return 0;
+    return err_set(in->err, in->row->code,
+                   "skipCreation must be either `true` or `false`. Found: `%.*s`",
+                   STR_ARG(in->value));
+}
+
+static const struct param add_params[] = {
+    {.name = "primaryKey",
+     .code = ERR_INVALID_INDEX_PRIMARY_KEY,
+     .read = param_string,
+     .offset = offsetof(struct write_params, primary_key)},
+    {.name = "csvDelimiter",
+     .code = ERR_INVALID_DOCUMENT_CSV_DELIMITER,
+     .read = param_csv_delimiter,
+     .offset = offsetof(struct write_params, csv_delimiter)},
+    {.name = "customMetadata",
+     .code = ERR_INVALID_INDEX_CUSTOM_METADATA,
+     .read = param_string,
+     .offset = offsetof(struct write_params, custom_metadata)},
+    {.name = "skipCreation",
+     .code = ERR_INVALID_SKIP_CREATION,
+     .read = param_skip_creation,
+     .offset = offsetof(struct write_params, skip_creation)},
+};
+static const struct param delete_params[] = {
+    {.name = "customMetadata",
+     .code = ERR_INVALID_INDEX_CUSTOM_METADATA,
+     .read = param_string,
+     .offset = offsetof(struct write_params, custom_metadata)},
+};
+
+/* --- uploads */
+
+struct upload {
+    struct http_call *call;
+    struct enqueue *enqueue;
+    struct write_params params;
+    struct str index_uid;
+    enum document_method method;
+    bool is_deletion; /* the upload is a list of ids */
+    bool in_handler;  /* intake_start has not returned yet */
+    bool is_read;     /* the intake is done: found, or err in the call */
+    struct intake_result found;
+};
+
+static const struct body_type upload_types[] = {
+    {"application/json", DOCS_JSON},
+    {"application/x-ndjson", DOCS_NDJSON},
+    {"text/csv", DOCS_CSV},
+};
+
+static size_t
+pull_body(void *arg, struct buf *out, size_t max)
+{
+    struct upload *u = arg;
+    return http_call_take_body(u->call, out, max);
+}
+
+static int
+add_documents(struct http_call *call, void *arg, struct ops_result *ret)
+{
+    struct upload *u = arg;
+    struct ops_documents documents = {
+        .index_uid = u->index_uid,
+        .method = u->method,
+        .primary_key = u->params.primary_key,
+        .custom_metadata = u->params.custom_metadata,
+        .skip_creation = u->params.skip_creation,
+        .allow_index_creation = handler_grant(call).may_create_indexes,
+        .received = u->found.count,
+        .payload = &u->found.payload,
+    };
+    return ops_add_documents(handler_api(call)->ops, &documents, ret, &call->err);
+}
+
+static int
+add_deletion(struct http_call *call, void *arg, struct ops_result *ret)
+{
+    struct upload *u = arg;
+    return ops_delete_documents(handler_api(call)->ops, u->index_uid, u->found.count,
+                                &u->found.payload, u->params.custom_metadata, ret, &call->err);
+}
+
+/* Consumes u. */
+static enum http_result
+upload_end(struct upload *u)
+{
+    struct http_call *call = u->call;
+    enum http_result result = HTTP_ERROR;
+    call->on_gone = NULL;
+    bool is_fine = !err_is_set(&call->err);
+    if (is_fine && u->is_deletion) /* its body is judged before the rest (contract 1.3) */
+        is_fine = PARAMS_READ(call, delete_params, &u->params) == 0 &&
+                  handler_index_uid(call, 0, &u->index_uid) == 0;
+    if (is_fine)
+        result = enqueue_finish(u->enqueue, call, u->found.digest,
+                                u->is_deletion ? add_deletion : add_documents, u);
+    else
+        enqueue_abandon(u->enqueue);
+    free(u);
+    return result;
+}
+
+static void
+on_intake_done(void *arg, const struct intake_result *found, struct err *err)
+{
+    struct upload *u = arg;
+    struct http_call *call = u->call;
+    u->is_read = true;
+    if (found != NULL)
+        u->found = *found;
+    else
+        err_move(&call->err, err);
+    if (u->in_handler)
+        return;
+    handler_finish(call, upload_end(u));
+}
+
+static void
+upload_on_gone(struct http_call *call)
+{
+    struct upload *u = call->state;
+    enqueue_abandon(u->enqueue);
+    free(u);
+}
+
+/* u->enqueue holds the intake from here on. */
+static enum http_result
+upload_run(struct upload *u, const struct intake_conf *conf)
+{
+    struct http_call *call = u->call;
+    struct intake *intake = intake_new(conf);
+    enqueue_hold_intake(u->enqueue, intake);
+    call->state = u;
+    call->on_gone = upload_on_gone;
+    u->in_handler = true;
+    intake_start(intake, pull_body, on_intake_done, u);
+    u->in_handler = false;
+    return u->is_read ? upload_end(u) : HTTP_WAIT;
+}
+
+static enum http_result
+upload_start(const struct upload *template, enum docs_format format)
+{
+    struct http_call *call = template->call;
+    struct api *api = handler_api(call);
+    struct intake_conf conf = {.loop = api->loop,
+                               .payloads = api->payloads,
+                               .format = format,
+                               .csv_delimiter = ',',
+                               .limit_bytes = api->conf->http_payload_size_limit,
+                               .ids = template->is_deletion};
+    if (template->params.csv_delimiter.len > 0)
+        conf.csv_delimiter = template->params.csv_delimiter.data[0];
+    if (body_encoding(call, &conf.encoding) < 0)
+        return HTTP_ERROR;
+    struct enqueue *e = enqueue_begin(call, 202);
+    if (e == NULL)
+        return HTTP_ERROR;
+    conf.want_digest = enqueue_wants_digest(e);
+    struct upload *u = mem_new(1, sizeof(*u));
+    *u = *template;
+    u->enqueue = e;
+    return upload_run(u, &conf);
+}
+
+static int
+check_delimiter(struct http_call *call, enum docs_format format, struct str delimiter)
+{
+    if (delimiter.data == NULL || format == DOCS_CSV)
+        return 0;
+    const char *essence = upload_types[format == DOCS_JSON ? 0 : 1].essence;
+    return err_set(&call->err, ERR_INVALID_CONTENT_TYPE,
+                   "The Content-Type `%s` does not support the use of a csv delimiter. The csv "
+                   "delimiter can only be used with the Content-Type `text/csv`.",
+                   essence);
+}
+
+static enum http_result
+add_or_update(struct http_call *call, enum document_method method)
+{
+    struct upload u = {.call = call, .method = method};
+    int format;
+    if (PARAMS_READ(call, add_params, &u.params) < 0 ||
+        handler_index_uid(call, 0, &u.index_uid) < 0 ||
+        body_content_type(call, upload_types, 3, &format) < 0 ||
+        check_delimiter(call, (enum docs_format) format, u.params.csv_delimiter) < 0)
+        return HTTP_ERROR;
+    return upload_start(&u, (enum docs_format) format);
+}
+
+static enum http_result
+documents_add(struct http_call *call)
+{
+    return add_or_update(call, DOCUMENT_REPLACE);
+}
+
+static enum http_result
+documents_update(struct http_call *call)
+{
+    return add_or_update(call, DOCUMENT_MERGE);
+}
+
+static enum http_result
+documents_delete_batch(struct http_call *call)
+{
+    struct upload u = {.call = call, .is_deletion = true};
+    int format;
+    if (body_content_type(call, upload_types, 1, &format) < 0)
+        return HTTP_ERROR;
+    return upload_start(&u, DOCS_JSON);
+}
+
+/* --- deletions without a body */
+
+struct deletion {
+    struct write_params params;
+    struct str index_uid, document_id;
+};
+
+static int
+read_deletion(struct http_call *call, struct deletion *ret)
+{
+    if (PARAMS_READ(call, delete_params, &ret->params) < 0)
+        return -1;
+    return handler_index_uid(call, 0, &ret->index_uid);
+}
+
+static enum http_result
+enqueue_deletion(struct http_call *call, enqueue_fn *add, struct deletion *d)
+{
+    struct body body;
+    body_read_ignored(call, &body);
+    enum http_result result = enqueue_now(call, 202, buf_str(&body.raw), add, d);
+    body_done(&body);
+    return result;
+}
+
+static int
+add_delete_one(struct http_call *call, void *arg, struct ops_result *ret)
+{
+    struct deletion *d = arg;
+    struct buf line = BUF_INIT;
+    json_write_string(&line, d->document_id);
+    buf_add_char(&line, '\n');
+    struct payload payload = {.file = UUID_NIL, .inline_bytes = buf_str(&line), .size = line.len};
+    int rc = ops_delete_documents(handler_api(call)->ops, d->index_uid, 1, &payload,
+                                  d->params.custom_metadata, ret, &call->err);
+    buf_done(&line);
+    return rc;
+}
+
+static enum http_result
+document_delete(struct http_call *call)
+{
+    struct deletion d = {0};
+    if (read_deletion(call, &d) < 0)
+        return HTTP_ERROR;
+    d.document_id = handler_param(call, 1);
+    return enqueue_deletion(call, add_delete_one, &d);
+}
+
+static int
+add_clear(struct http_call *call, void *arg, struct ops_result *ret)
+{
+    struct deletion *d = arg;
+    return ops_clear_documents(handler_api(call)->ops, d->index_uid, d->params.custom_metadata, ret,
+                               &call->err);
+}
+
+static enum http_result
+documents_clear(struct http_call *call)
+{
+    struct deletion d = {0};
+    return read_deletion(call, &d) < 0 ? HTTP_ERROR : enqueue_deletion(call, add_clear, &d);
+}
+
+static const struct route rows[] = {
+    {.method = HTTP_POST,
+     .pattern = "/indexes/{indexUid}/documents",
+     .action = "documents.add",
+     .flags = ROUTE_DOCUMENTS | ROUTE_ENQUEUES,
+     .handler = documents_add,
+     .summary = "Add documents, replacing those with the same id"},
+    {.method = HTTP_PUT,
+     .pattern = "/indexes/{indexUid}/documents",
+     .action = "documents.add",
+     .flags = ROUTE_DOCUMENTS | ROUTE_ENQUEUES,
+     .handler = documents_update,
+     .summary = "Add documents, merging into those with the same id"},
+    {.method = HTTP_DELETE,
+     .pattern = "/indexes/{indexUid}/documents",
+     .action = "documents.delete",
+     .flags = ROUTE_ENQUEUES,
+     .handler = documents_clear,
+     .summary = "Delete all documents"},
+    {.method = HTTP_POST,
+     .pattern = "/indexes/{indexUid}/documents/delete-batch",
+     .action = "documents.delete",
+     .flags = ROUTE_DOCUMENTS | ROUTE_ENQUEUES,
+     .handler = documents_delete_batch,
+     .summary = "Delete documents by a list of ids"},
+    {.method = HTTP_DELETE,
+     .pattern = "/indexes/{indexUid}/documents/{documentId}",
+     .action = "documents.delete",
+     .flags = ROUTE_ENQUEUES,
+     .handler = document_delete,
+     .summary = "Delete one document"},
+};
+const struct route_table document_write_routes = ROUTE_TABLE(rows);

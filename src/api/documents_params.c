@@ -1,0 +1,348 @@
+/* Parameters of reading documents. Owns their tables and the checks of ids, filter and sort; opens
+ * no index. */
+#include "api/documents_params.h"
+
+#include <ctype.h>
+
+#include "index/index.h"
+
+/* --- ids */
+
+/* shown: the id as JSON. */
+static int
+check_id(struct str id, struct str shown, size_t i, enum err_code code, struct err *err)
+{
+    if (document_id_is_valid(id))
+        return 0;
+    return err_set(err, code,
+                   "In `.ids[%zu]`: Document identifier `%.*s` is invalid. A document identifier "
+                   "can be of type integer or string, only composed of alphanumeric characters "
+                   "(a-z A-Z 0-9), hyphens (-) and underscores (_), and can not be more than %d "
+                   "bytes.",
+                   i, STR_ARG(shown), DOCUMENT_ID_MAX_BYTES);
+}
+
+static int
+check_id_count(size_t n, enum err_code code, struct err *err)
+{
+    if (n <= DOCUMENT_IDS_MAX)
+        return 0;
+    return err_set(err, code, "At most %d ids are accepted in one request.", DOCUMENT_IDS_MAX);
+}
+
+static int
+param_ids(const struct param_in *in, void *dst)
+{
+    struct param_strs *ret = dst;
+    size_t n = 1;
+    for (size_t i = 0; i < in->value.len; i++)
+        n += in->value.data[i] == ',';
+    if (check_id_count(n, in->row->code, in->err) < 0)
+        return -1;
+    *ret = (struct param_strs){.is_given = true};
+    ret->values = arena_alloc(in->arena, n * sizeof(*ret->values));
+    for (size_t from = 0; ret->n < n;) {
+        size_t comma = str_find(in->value, ',', from);
+        struct str id = str_trim(str_slice(in->value, from, comma));
+        struct buf shown = BUF_INIT;
+        json_write_string(&shown, id);
+        int rc = check_id(id, buf_str(&shown), ret->n, in->row->code, in->err);
+        buf_done(&shown);
+        if (rc < 0)
+            return rc;
+        ret->values[ret->n++] = id;
+        from = comma + 1;
+    }
+    return 0;
+}
+
+/* An id in a body: a string, or an integer in decimal. */
+static int
+read_json_id(const struct field_in *in, const struct json *value, size_t i, struct str *ret)
+{
+    struct buf shown = BUF_INIT;
+    uint64_t positive;
+    int64_t negative;
+    json_write_normal(&shown, value);
+    if (json_type(value) == JSON_STRING)
+        *ret = json_string(value);
+    else if (json_to_u64(value, &positive) || json_to_i64(value, &negative))
+        *ret = arena_copy(in->arena, buf_str(&shown));
+    else
+        *ret = STR_NULL; /* never valid */
+    int rc = check_id(*ret, buf_str(&shown), i, in->row->code, in->err);
+    buf_done(&shown);
+    return rc;
+}
+
+static int
+field_ids(const struct field_in *in, void *dst)
+{
+    struct param_strs *ret = dst;
+    size_t n = json_length(in->value);
+    if (check_id_count(n, in->row->code, in->err) < 0)
+        return -1;
+    *ret = (struct param_strs){.is_given = true};
+    ret->values = arena_alloc(in->arena, (n + 1) * sizeof(*ret->values));
+    struct json_iter it = json_iter(in->value);
+    for (; json_next(&it); ret->n++) {
+        if (read_json_id(in, it.value, ret->n, &ret->values[ret->n]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* --- other readers of the body */
+
+static int
+field_names(const struct field_in *in, void *dst)
+{
+    struct param_strs *ret = dst;
+    struct field_strings list;
+    if (field_strings(in, &list) < 0)
+        return -1;
+    *ret = (struct param_strs){.is_given = true, .values = list.values, .n = list.n};
+    for (size_t i = 0; i < list.n; i++)
+        ret->has_star |= str_is(list.values[i], "*");
+    return 0;
+}
+
+static int
+field_number(const struct field_in *in, void *dst)
+{
+    struct param_u64 *ret = dst;
+    ret->is_given = true;
+    return field_u64(in, &ret->value);
+}
+
+/* --- tables */
+
+#define AT(member) offsetof(struct document_list, member)
+
+static const struct param get_params[] = {
+    {.name = "fields",
+     .code = ERR_INVALID_DOCUMENT_FIELDS,
+     .read = param_strings,
+     .offset = AT(fields)},
+    {.name = "retrieveVectors",
+     .code = ERR_INVALID_DOCUMENT_RETRIEVE_VECTORS,
+     .read = param_bool,
+     .offset = AT(retrieve_vectors)},
+};
+
+static const struct param list_params[] = {
+    {.name = "offset",
+     .code = ERR_INVALID_DOCUMENT_OFFSET,
+     .read = param_u64,
+     .offset = AT(offset)},
+    {.name = "limit", .code = ERR_INVALID_DOCUMENT_LIMIT, .read = param_u64, .offset = AT(limit)},
+    {.name = "fields",
+     .code = ERR_INVALID_DOCUMENT_FIELDS,
+     .read = param_strings,
+     .offset = AT(fields)},
+    {.name = "retrieveVectors",
+     .code = ERR_INVALID_DOCUMENT_RETRIEVE_VECTORS,
+     .read = param_bool,
+     .offset = AT(retrieve_vectors)},
+    {.name = "ids", .code = ERR_INVALID_DOCUMENT_IDS, .read = param_ids, .offset = AT(ids)},
+    {.name = "filter",
+     .code = ERR_INVALID_DOCUMENT_FILTER,
+     .read = param_string,
+     .offset = AT(filter)},
+    {.name = "sort", .code = ERR_INVALID_DOCUMENT_SORT, .read = param_strings, .offset = AT(sort)},
+    {.name = "useNetwork",
+     .code = ERR_INVALID_DOCUMENT_USE_NETWORK,
+     .read = param_bool,
+     .offset = AT(use_network)},
+};
+
+static const struct field list_fields[] = {
+    {.name = "offset",
+     .code = ERR_INVALID_DOCUMENT_OFFSET,
+     .kinds = FIELD_POSITIVE,
+     .read = field_number,
+     .offset = AT(offset)},
+    {.name = "limit",
+     .code = ERR_INVALID_DOCUMENT_LIMIT,
+     .kinds = FIELD_POSITIVE,
+     .read = field_number,
+     .offset = AT(limit)},
+    {.name = "fields",
+     .code = ERR_INVALID_DOCUMENT_FIELDS,
+     .kinds = FIELD_ARRAY,
+     .read = field_names,
+     .offset = AT(fields)},
+    {.name = "retrieveVectors",
+     .code = ERR_INVALID_DOCUMENT_RETRIEVE_VECTORS,
+     .kinds = FIELD_BOOL,
+     .read = field_bool,
+     .offset = AT(retrieve_vectors)},
+    {.name = "ids",
+     .code = ERR_INVALID_DOCUMENT_IDS,
+     .kinds = FIELD_ARRAY,
+     .read = field_ids,
+     .offset = AT(ids)},
+    {.name = "filter",
+     .code = ERR_INVALID_DOCUMENT_FILTER,
+     .kinds = FIELD_ANY,
+     .read = field_json,
+     .offset = AT(filter_json)},
+    {.name = "sort",
+     .code = ERR_INVALID_DOCUMENT_SORT,
+     .kinds = FIELD_ARRAY,
+     .read = field_names,
+     .offset = AT(sort)},
+    {.name = "useNetwork",
+     .code = ERR_INVALID_DOCUMENT_USE_NETWORK,
+     .kinds = FIELD_BOOL,
+     .read = field_bool,
+     .offset = AT(use_network)},
+};
+static const struct fields list_body = FIELDS_OF(list_fields);
+
+int
+document_list_from_query(struct http_call *call, struct document_list *ret)
+{
+    *ret = (struct document_list){.limit.value = 20};
+    return PARAMS_READ(call, list_params, ret);
+}
+
+int
+document_list_from_body(struct http_call *call, const struct json *body, struct document_list *ret)
+{
+    *ret = (struct document_list){.limit.value = 20};
+    return fields_read(call->arena, body, "", &list_body, ret, &call->err);
+}
+
+int
+document_get_from_query(struct http_call *call, struct document_list *ret)
+{
+    *ret = (struct document_list){0};
+    return PARAMS_READ(call, get_params, ret);
+}
+
+/* --- filter and sort: every use of them is an error, as nothing is filterable or sortable */
+
+static bool
+is_word(char c)
+{
+    return isalnum((unsigned char) c) || (unsigned char) c >= 0x80 ||
+           (c != '\0' && strchr("_-/.", c));
+}
+
+static size_t
+skip_blanks(struct str s, size_t at)
+{
+    while (at < s.len && (isspace((unsigned char) s.data[at]) || s.data[at] == '('))
+        at++;
+    return at;
+}
+
+/* The attribute of the first condition, with where the condition's rest begins. */
+static struct str
+first_attribute(struct str filter, size_t *ret_from, size_t *ret_rest)
+{
+    size_t from = skip_blanks(filter, 0);
+    if (str_starts_with(str_slice(filter, from, filter.len), "NOT "))
+        from = skip_blanks(filter, from + 4);
+    size_t to = from;
+    char quote = from < filter.len ? filter.data[from] : '\0';
+    bool is_quoted = quote == '"' || quote == '\'';
+    if (is_quoted)
+        to = str_find(filter, quote, ++from);
+    else
+        while (to < filter.len && is_word(filter.data[to]))
+            to++;
+    *ret_from = from;
+    *ret_rest = skip_blanks(filter, to + is_quoted);
+    return str_slice(filter, from, to);
+}
+
+static size_t
+column_of(struct str text, size_t at)
+{
+    size_t column = 1;
+    for (size_t i = 0; i < at; i++)
+        column += ((unsigned char) text.data[i] & 0xc0) != 0x80;
+    return column;
+}
+
+static int
+refuse_filter(struct str filter, struct err *err)
+{
+    if (str_trim(filter).len == 0)
+        return 0; /* upstream takes it as no filter */
+    size_t from, rest;
+    struct str name = first_attribute(filter, &from, &rest);
+    size_t first = column_of(filter, from), last = column_of(filter, from + name.len);
+    if (rest >= filter.len)
+        return err_set(err, ERR_INVALID_DOCUMENT_FILTER,
+                       "Was expecting an operation `=`, `!=`, `>=`, `>`, `<=`, `<`, `IN`, `NOT "
+                       "IN`, `TO`, `EXISTS`, `NOT EXISTS`, `IS NULL`, `IS NOT NULL`, `IS EMPTY`, "
+                       "`IS NOT EMPTY`, `CONTAINS`, `NOT CONTAINS`, `STARTS WITH`, `NOT STARTS "
+                       "WITH`, `_geoRadius`, `_geoBoundingBox` or `_geoPolygon` at `%.*s`."
+                       "\n%zu:%zu %.*s",
+                       STR_ARG(str_trim(filter)), first, last, STR_ARG(filter));
+    return err_set(err, ERR_INVALID_DOCUMENT_FILTER,
+                   "Attribute `%.*s` is not filterable. This index does not have configured "
+                   "filterable attributes.\n%zu:%zu %.*s",
+                   STR_ARG(name), first, last, STR_ARG(filter));
+}
+
+/* A filter as JSON: a string, or arrays of filters of which the first condition counts. */
+static int
+refuse_json_filter(const struct json *filter, int depth, struct err *err)
+{
+    if (json_type(filter) == JSON_STRING)
+        return refuse_filter(json_string(filter), err);
+    if (json_type(filter) == JSON_ARRAY && depth < 2) {
+        struct json_iter it = json_iter(filter);
+        int rc = 0;
+        while (rc == 0 && json_next(&it))
+            rc = refuse_json_filter(it.value, depth + 1, err);
+        return rc;
+    }
+    struct buf found = BUF_INIT;
+    json_write_normal(&found, filter);
+    int rc = err_set(err, ERR_INVALID_DOCUMENT_FILTER,
+                     "Invalid syntax for the filter parameter: `expected String%s, found: %s`.",
+                     depth == 0   ? ", Array"
+                     : depth == 1 ? ", [String]"
+                                  : "",
+                     buf_cstr(&found));
+    buf_done(&found);
+    return rc;
+}
+
+int
+document_list_check_filter(const struct document_list *l, struct err *err)
+{
+    if (l->filter_json != NULL)
+        return refuse_json_filter(l->filter_json, 0, err);
+    struct str text = str_trim(l->filter);
+    if (text.len == 0 || (text.data[0] != '[' && text.data[0] != '"'))
+        return refuse_filter(l->filter, err);
+    struct json_doc *doc = json_parse(text, NULL);
+    int rc =
+        doc == NULL ? refuse_filter(l->filter, err) : refuse_json_filter(json_root(doc), 0, err);
+    json_doc_free(doc);
+    return rc;
+}
+
+int
+document_list_check_sort(const struct document_list *l, struct err *err)
+{
+    if (l->sort.n == 0)
+        return 0;
+    struct str rule = l->sort.values[0];
+    size_t suffix = str_ends_with(rule, ":asc") ? 4 : str_ends_with(rule, ":desc") ? 5 : 0;
+    if (suffix == 0)
+        return err_set(err, ERR_INVALID_DOCUMENT_SORT,
+                       "Invalid syntax for the sort parameter: expected expression ending by "
+                       "`:asc` or `:desc`, found `%.*s`.",
+                       STR_ARG(rule));
+    return err_set(err, ERR_INVALID_DOCUMENT_SORT,
+                   "Attribute `%.*s` is not sortable. This index does not have configured "
+                   "sortable attributes.",
+                   STR_ARG(str_slice(rule, 0, rule.len - suffix)));
+}

@@ -1,0 +1,331 @@
+/* Selecting tasks by parameters. Owns the tables and the predicate; knows neither how tasks are
+ * stored nor how they are listed. */
+#include "api/task_filter.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "index/catalog.h"
+
+/* --- readers */
+
+static int
+compare_u32(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+    return (x > y) - (x < y);
+}
+
+static int
+add_status(const struct param_in *in, const char *name, struct str element, void *dst)
+{
+    struct param_set *set = dst;
+    enum task_status status;
+    if (task_status_from_name(element, &status)) {
+        set->bits |= 1u << status;
+        return 0;
+    }
+    struct buf all = BUF_INIT;
+    for (unsigned i = 0; i < TASK_STATUS_COUNT; i++)
+        buf_addf(&all, "%s`%s`", i == 0 ? "" : ", ", task_status_name((enum task_status) i));
+    int rc =
+        param_invalid(in, name, "`%.*s` is not a valid task status. Available statuses are %s.",
+                      STR_ARG(element), buf_cstr(&all));
+    buf_done(&all);
+    return rc;
+}
+
+static int
+add_type(const struct param_in *in, const char *name, struct str element, void *dst)
+{
+    struct param_set *set = dst;
+    enum task_kind kind;
+    if (task_kind_from_name(element, &kind)) {
+        set->bits |= 1u << kind;
+        return 0;
+    }
+    struct buf all = BUF_INIT;
+    for (unsigned i = 0; i < KIND_COUNT; i++)
+        buf_addf(&all, "%s`%s`", i == 0 ? "" : ", ", task_kind_name((enum task_kind) i));
+    int rc = param_invalid(in, name, "`%.*s` is not a valid task type. Available types are %s.",
+                           STR_ARG(element), buf_cstr(&all));
+    buf_done(&all);
+    return rc;
+}
+
+static int
+param_statuses(const struct param_in *in, void *dst)
+{
+    struct param_set *set = dst;
+    *set = (struct param_set){.is_given = true};
+    return param_each(in, &set->has_star, add_status, set);
+}
+
+static int
+param_types(const struct param_in *in, void *dst)
+{
+    struct param_set *set = dst;
+    *set = (struct param_set){.is_given = true};
+    return param_each(in, &set->has_star, add_type, set);
+}
+
+static int
+check_index_uid(const struct param_in *in, const char *name, struct str element, void *dst)
+{
+    (void) dst; /* param_strings has collected them */
+    if (index_uid_is_valid(element))
+        return 0;
+    struct buf why = BUF_INIT;
+    index_uid_write_invalid(&why, element);
+    int rc = param_invalid(in, name, "%s", buf_cstr(&why));
+    buf_done(&why);
+    return rc;
+}
+
+static int
+param_index_uids(const struct param_in *in, void *dst)
+{
+    struct param_strs *list = dst;
+    if (param_strings(in, list) < 0)
+        return -1;
+    return param_each(in, &list->has_star, check_index_uid, NULL);
+}
+
+/* "YYYY-MM-DD": the midnight before it begins. */
+static bool
+read_day(struct str text, int64_t *ret_ns)
+{
+    struct buf full = BUF_INIT;
+    buf_add_str(&full, text);
+    buf_add_cstr(&full, "T00:00:00Z");
+    bool ok = text.len == 10 && clock_parse(buf_str(&full), ret_ns);
+    buf_done(&full);
+    return ok;
+}
+
+static int
+read_date(const struct param_in *in, int64_t day_offset_ns, struct param_date *ret)
+{
+    *ret = (struct param_date){.is_given = true};
+    if (str_is(in->value, "*"))
+        return 0;
+    ret->is_bound = true;
+    if (clock_parse(in->value, &ret->ns))
+        return 0;
+    if (read_day(in->value, &ret->ns)) {
+        ret->ns += day_offset_ns;
+        return 0;
+    }
+    return param_invalid(in, in->row->name,
+                         "`%.*s` is an invalid date-time. It should follow the YYYY-MM-DD or RFC "
+                         "3339 date-time format.",
+                         STR_ARG(in->value));
+}
+
+static int
+param_date_after(const struct param_in *in, void *dst)
+{
+    return read_date(in, 24 * 3600 * INT64_C(1000000000), dst); /* from the next midnight on */
+}
+
+static int
+param_date_before(const struct param_in *in, void *dst)
+{
+    return read_date(in, 0, dst);
+}
+
+/* --- tables: the order is that of the messages */
+
+#define ROW(param_name, error, reader, member)                                                     \
+    {                                                                                              \
+        .name = (param_name), .code = (error), .read = (reader),                                   \
+        .offset = offsetof(struct task_filter, member)                                             \
+    }
+#define ROWS_OF_DATES                                                                              \
+    ROW("afterEnqueuedAt", ERR_INVALID_TASK_AFTER_ENQUEUED_AT, param_date_after, after_enqueued),  \
+        ROW("beforeEnqueuedAt", ERR_INVALID_TASK_BEFORE_ENQUEUED_AT, param_date_before,            \
+            before_enqueued),                                                                      \
+        ROW("afterStartedAt", ERR_INVALID_TASK_AFTER_STARTED_AT, param_date_after, after_started), \
+        ROW("beforeStartedAt", ERR_INVALID_TASK_BEFORE_STARTED_AT, param_date_before,              \
+            before_started),                                                                       \
+        ROW("afterFinishedAt", ERR_INVALID_TASK_AFTER_FINISHED_AT, param_date_after,               \
+            after_finished),                                                                       \
+        ROW("beforeFinishedAt", ERR_INVALID_TASK_BEFORE_FINISHED_AT, param_date_before,            \
+            before_finished)
+
+static const struct param list_params[] = {
+    ROW("limit", ERR_INVALID_TASK_LIMIT, param_u32, limit),
+    ROW("from", ERR_INVALID_TASK_FROM, param_u32, from),
+    ROW("reverse", ERR_INVALID_TASK_REVERSE, param_bool, reverse),
+    ROW("batchUids", ERR_INVALID_BATCH_UIDS, param_u32s, batch_uids),
+    ROW("uids", ERR_INVALID_TASK_UIDS, param_u32s, uids),
+    ROW("canceledBy", ERR_INVALID_TASK_CANCELED_BY, param_u32s, canceled_by),
+    ROW("types", ERR_INVALID_TASK_TYPES, param_types, types),
+    ROW("statuses", ERR_INVALID_TASK_STATUSES, param_statuses, statuses),
+    ROW("indexUids", ERR_INVALID_INDEX_UID, param_index_uids, index_uids),
+    ROWS_OF_DATES,
+};
+static const struct param cancel_params[] = {
+    ROW("uids", ERR_INVALID_TASK_UIDS, param_u32s, uids),
+    ROW("batchUids", ERR_INVALID_BATCH_UIDS, param_u32s, batch_uids),
+    ROW("canceledBy", ERR_INVALID_TASK_CANCELED_BY, param_u32s, canceled_by),
+    ROW("types", ERR_INVALID_TASK_TYPES, param_types, types),
+    ROW("statuses", ERR_INVALID_TASK_STATUSES, param_statuses, statuses),
+    ROW("indexUids", ERR_INVALID_INDEX_UID, param_index_uids, index_uids),
+    ROWS_OF_DATES,
+};
+
+int
+task_filter_for_list(struct http_call *call, struct task_filter *ret)
+{
+    *ret = (struct task_filter){.limit.value = 20};
+    return PARAMS_READ(call, list_params, ret);
+}
+
+static bool
+has_filter(const struct task_filter *f)
+{
+    return f->uids.is_given || f->batch_uids.is_given || f->canceled_by.is_given ||
+           f->types.is_given || f->statuses.is_given || f->index_uids.is_given ||
+           f->after_enqueued.is_given || f->before_enqueued.is_given || f->after_started.is_given ||
+           f->before_started.is_given || f->after_finished.is_given || f->before_finished.is_given;
+}
+
+int
+task_filter_for_cancel(struct http_call *call, struct task_filter *ret)
+{
+    *ret = (struct task_filter){0};
+    if (PARAMS_READ(call, cancel_params, ret) < 0)
+        return -1;
+    if (has_filter(ret))
+        return 0;
+    return err_set(&call->err, ERR_MISSING_TASK_FILTERS,
+                   "Query parameters to filter the tasks to cancel are missing. Available query "
+                   "parameters are: `uids`, `indexUids`, `statuses`, `types`, `canceledBy`, "
+                   "`beforeEnqueuedAt`, `afterEnqueuedAt`, `beforeStartedAt`, `afterStartedAt`, "
+                   "`beforeFinishedAt`, `afterFinishedAt`.");
+}
+
+static void
+copy_u32s(struct param_u32s *list, struct arena *arena)
+{
+    uint32_t *values = arena_alloc(arena, (list->n + 1) * sizeof(*values));
+    if (list->n > 0)
+        memcpy(values, list->values, list->n * sizeof(*values));
+    qsort(values, list->n, sizeof(*values), compare_u32);
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        if (n == 0 || values[n - 1] != values[i])
+            values[n++] = values[i];
+    }
+    list->values = values;
+    list->n = n;
+}
+
+void
+task_filter_copy(struct task_filter *ret, const struct task_filter *from, struct arena *arena)
+{
+    *ret = *from;
+    copy_u32s(&ret->uids, arena);
+    copy_u32s(&ret->batch_uids, arena);
+    copy_u32s(&ret->canceled_by, arena);
+    struct str *uids = arena_alloc(arena, (from->index_uids.n + 1) * sizeof(*uids));
+    for (size_t i = 0; i < from->index_uids.n; i++)
+        uids[i] = arena_copy(arena, from->index_uids.values[i]);
+    ret->index_uids.values = uids;
+}
+
+/* --- the predicate */
+
+bool
+param_u32s_filters(const struct param_u32s *list)
+{
+    return list->is_given && !list->has_star;
+}
+
+static bool
+filters_but_uids(const struct task_filter *f)
+{
+    return param_u32s_filters(&f->batch_uids) || param_u32s_filters(&f->canceled_by) ||
+           (f->types.is_given && !f->types.has_star) ||
+           (f->statuses.is_given && !f->statuses.has_star) ||
+           (f->index_uids.is_given && !f->index_uids.has_star) || f->after_enqueued.is_bound ||
+           f->before_enqueued.is_bound || f->after_started.is_bound || f->before_started.is_bound ||
+           f->after_finished.is_bound || f->before_finished.is_bound;
+}
+
+bool
+task_filter_is_all(const struct task_filter *f)
+{
+    return !filters_but_uids(f) && !param_u32s_filters(&f->uids);
+}
+
+bool
+task_filter_is_uids(const struct task_filter *f)
+{
+    return !filters_but_uids(f) && param_u32s_filters(&f->uids);
+}
+
+bool
+param_u32s_has(const struct param_u32s *sorted, uint32_t value)
+{
+    return bsearch(&value, sorted->values, sorted->n, sizeof(value), compare_u32) != NULL;
+}
+
+static bool
+passes_uids(const struct param_u32s *list, uint32_t value)
+{
+    return !param_u32s_filters(list) || param_u32s_has(list, value);
+}
+
+bool
+param_set_passes(const struct param_set *set, unsigned value)
+{
+    return !set->is_given || set->has_star || (set->bits & (1u << value)) != 0;
+}
+
+bool
+param_date_passes(const struct param_date *after, const struct param_date *before, int64_t ns)
+{
+    if (!after->is_bound && !before->is_bound)
+        return true;
+    return ns != 0 && (!after->is_bound || ns > after->ns) &&
+           (!before->is_bound || ns < before->ns);
+}
+
+static bool
+passes_index_uids(const struct param_strs *list, const struct task *t)
+{
+    if (!list->is_given || list->has_star)
+        return true;
+    for (size_t i = 0; i < list->n; i++) {
+        if (t->index_uid != NULL && str_is(list->values[i], t->index_uid))
+            return true;
+        for (uint32_t k = 0; k < t->n_also_indexes; k++) {
+            if (str_is(list->values[i], t->also_indexes[k]))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool
+task_filter_matches(const struct task_filter *f, const struct task *t)
+{
+    return passes_uids(&f->uids, t->uid) && passes_uids(&f->batch_uids, t->batch_uid) &&
+           passes_uids(&f->canceled_by, t->canceled_by) && param_set_passes(&f->types, t->kind) &&
+           param_set_passes(&f->statuses, t->status) && passes_index_uids(&f->index_uids, t) &&
+           param_date_passes(&f->after_enqueued, &f->before_enqueued, t->enqueued_at_ns) &&
+           param_date_passes(&f->after_started, &f->before_started, t->started_at_ns) &&
+           param_date_passes(&f->after_finished, &f->before_finished, t->finished_at_ns);
+}
+
+bool
+task_filter_hides(const struct task_filter *f, const struct task *t)
+{
+    static const uint32_t global = 1u << KIND_INDEX_SWAP | 1u << KIND_TASK_CANCELATION |
+                                   1u << KIND_TASK_DELETION | 1u << KIND_DUMP_CREATION |
+                                   1u << KIND_SNAPSHOT_CREATION | 1u << KIND_EXPORT |
+                                   1u << KIND_UPGRADE_DATABASE | 1u << KIND_NETWORK_TOPOLOGY_CHANGE;
+    return f->index_uids.is_given && !f->index_uids.has_star && (global & (1u << t->kind)) != 0;
+}

@@ -1,0 +1,368 @@
+/* Builds every module in order, wires all callbacks between them, handles signals, drains. The only
+ * file that knows everybody; nobody includes it but main.c. */
+#include "app/app.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "app/check.h"
+#include "app/datadir.h"
+#include "base/clock.h"
+#include "store/tables.h"
+
+enum {
+    DRAIN_MAX_MS = 8000,
+    EXIT_FAILED = 1,
+};
+
+enum drain_part { DRAIN_SERVER = 1, DRAIN_QUEUE = 2, DRAIN_WEBHOOKS = 4, DRAIN_ALL = 7 };
+
+struct app {
+    const struct conf *conf;
+    int lock_fd, exit_code;
+    struct address_policy *policy;
+    struct loop *loop;
+    struct store_env *env;
+    struct turn *turn;
+    struct payload_dir *payloads;
+    struct index_set *indexes;
+    struct queue *queue;
+    struct ops *ops;
+    struct tls_client *tls_client;
+    struct tls_server *tls_server;
+    struct http_client *client;
+    struct webhooks *webhooks;
+    struct auth *auth;
+    struct http_server *server;
+    struct api api;
+    unsigned drained; /* enum drain_part */
+    bool is_draining;
+    struct loop_timer drain_timer;
+};
+
+/* --- wiring: calls go down, news comes up
+ * ------------------------------------------------------------------------- */
+
+static int
+hook_index_facts(void *arg, struct store_txn *txn, struct str index_uid, struct index_facts *ret)
+{
+    struct app *a = arg;
+    return ops_index_facts(a->ops, txn, index_uid, ret);
+}
+
+static void *
+hook_event_begin(void *arg, uint32_t batch_uid)
+{
+    struct app *a = arg;
+    return webhooks_event_begin(a->webhooks, batch_uid);
+}
+
+static int
+hook_event_add(void *builder, struct store_txn *txn, const struct task *t, struct str line)
+{
+    struct event_line_facts facts = {
+        .index_uid = str_from(t->index_uid),
+        .kind = (uint8_t) t->kind,
+        .status = (uint8_t) t->status,
+    };
+    return webhooks_event_add(builder, txn, &facts, line);
+}
+
+static bool
+hook_announce(void *arg, uint32_t batch_uid)
+{
+    struct app *a = arg;
+    return webhooks_announce(a->webhooks, batch_uid);
+}
+
+static void
+on_announced(void *arg, uint32_t batch_uid)
+{
+    struct app *a = arg;
+    queue_announced(a->queue, batch_uid);
+}
+
+static void
+wire_queue(struct app *a)
+{
+    struct queue_hooks hooks = {
+        .arg = a,
+        .index_facts = hook_index_facts,
+        .event_begin = hook_event_begin,
+        .event_add = hook_event_add,
+        .event_finish = webhooks_event_finish,
+        .event_discard = webhooks_event_discard,
+        .announce = hook_announce,
+    };
+    queue_set_hooks(a->queue, &hooks);
+}
+
+/* --- the end
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void
+part_drained(struct app *a, enum drain_part part)
+{
+    a->drained |= part;
+    if (a->drained == DRAIN_ALL)
+        loop_timer_set_ms(&a->drain_timer, 0); /* after this turn's commit */
+}
+
+static void
+server_drained(void *arg)
+{
+    part_drained(arg, DRAIN_SERVER);
+}
+
+static void
+queue_drained(void *arg)
+{
+    part_drained(arg, DRAIN_QUEUE);
+}
+
+static void
+webhooks_drained(void *arg)
+{
+    part_drained(arg, DRAIN_WEBHOOKS);
+}
+
+static void
+on_drain_end(void *arg)
+{
+    struct app *a = arg;
+    if (a->drained != DRAIN_ALL)
+        log_warn("app", "not everything ended in time, stopping all the same drained=%u",
+                 a->drained);
+    loop_stop(a->loop);
+}
+
+static void
+begin_drain(struct app *a)
+{
+    a->is_draining = a->api.is_stopping = true;
+    loop_timer_set_ms(&a->drain_timer, DRAIN_MAX_MS);
+    http_server_drain(a->server, server_drained, a);
+    queue_stop(a->queue, queue_drained, a);
+    webhooks_stop(a->webhooks, webhooks_drained, a);
+}
+
+static void
+on_terminate(void *arg, int signal_number)
+{
+    struct app *a = arg;
+    if (a->is_draining) {
+        log_warn("app", "second signal: exiting at once signal=%d", signal_number);
+        _exit(128 + signal_number);
+    }
+    log_info("app", "stopping signal=%d", signal_number);
+    begin_drain(a);
+}
+
+static void
+on_fatal(void *arg)
+{
+    struct app *a = arg;
+    log_error(
+        "app",
+        "the disk refuses to store data: exiting so that a supervisor can restart the server");
+    a->exit_code = EXIT_FAILED;
+    loop_stop(a->loop);
+}
+
+static void
+on_reload(void *arg, int signal_number)
+{
+    struct app *a = arg;
+    struct err err = ERR_INIT;
+    (void) signal_number;
+    if (a->tls_server != NULL && tls_server_reload(a->tls_server, &err) != 0)
+        log_error("app", "certificates not reloaded, the old ones stay: %s", err.message);
+    if (tls_client_reload(a->tls_client, &err) != 0)
+        log_error("app", "certificate authorities not reloaded, the old ones stay: %s",
+                  err.message);
+    http_client_reload(a->client);
+    log_info("app", "reloaded certificates, authorities and resolver configuration");
+    err_done(&err);
+}
+
+/* --- building, lowest level first
+ * ------------------------------------------------------------------------------------ */
+
+static int
+build_storage(struct app *a, struct err *err)
+{
+    const char *dir = a->conf->db_path;
+    a->lock_fd = datadir_lock(dir, err);
+    if (a->lock_fd < 0)
+        return -1;
+    a->loop = loop_new(err);
+    if (a->loop == NULL || main_env_open(&a->env, dir, err) != 0)
+        return -1;
+    a->turn = turn_new(a->loop, a->env, dir);
+    turn_set_floor(a->turn, a->conf->min_free_disk_bytes);
+    turn_on_fatal(a->turn, on_fatal, a);
+    a->payloads = payload_dir_open(dir, err);
+    a->indexes = a->payloads == NULL ? NULL : index_set_open(dir, err);
+    return a->indexes == NULL ? -1 : 0;
+}
+
+static int
+build_engine(struct app *a, struct err *err)
+{
+    struct queue_conf queue_conf = {
+        .max_batched_tasks = a->conf->max_batched_tasks,
+        .max_batched_bytes = a->conf->batched_tasks_total_size,
+    };
+    a->queue = queue_new(a->loop, a->turn, a->payloads, &queue_conf, err);
+    if (a->queue == NULL)
+        return -1;
+    struct ops_conf ops_conf = {
+        .loop = a->loop,
+        .turn = a->turn,
+        .queue = a->queue,
+        .indexes = a->indexes,
+        .payloads = a->payloads,
+    };
+    a->ops = ops_new(&ops_conf);
+    wire_queue(a);
+    return ops_sweep(a->ops, err);
+}
+
+static int
+build_webhooks(struct app *a, struct err *err)
+{
+    a->tls_client = tls_client_new(a->conf->webhook_ca_path, err);
+    if (a->tls_client == NULL)
+        return -1;
+    struct http_client_conf client_conf = {.policy = a->policy, .tls = a->tls_client};
+    a->client = http_client_new(a->loop, &client_conf, err);
+    if (a->client == NULL)
+        return -1;
+    struct webhooks_conf conf = {
+        .loop = a->loop,
+        .turn = a->turn,
+        .client = a->client,
+        .policy = a->policy,
+        .cli_url = a->conf->task_webhook_url,
+        .cli_authorization = a->conf->task_webhook_authorization_header,
+        .timeout_ms = (int64_t) a->conf->webhook_timeout_ms,
+        .arg = a,
+        .announced = on_announced,
+    };
+    a->webhooks = webhooks_new(&conf, err);
+    return a->webhooks == NULL ? -1 : 0;
+}
+
+static int
+build_server(struct app *a, struct err *err)
+{
+    const struct conf *c = a->conf;
+    if (c->ssl_cert_path != NULL) {
+        struct tls_server_conf tls = {
+            .cert_path = c->ssl_cert_path,
+            .key_path = c->ssl_key_path,
+            .auth_path = c->ssl_auth_path,
+            .require_auth = c->ssl_require_auth,
+        };
+        a->tls_server = tls_server_new(&tls, err);
+        if (a->tls_server == NULL)
+            return -1;
+    }
+    a->auth = auth_new(c->master_key);
+    a->api = (struct api){
+        .conf = c,
+        .loop = a->loop,
+        .turn = a->turn,
+        .auth = a->auth,
+        .queue = a->queue,
+        .indexes = a->indexes,
+        .payloads = a->payloads,
+        .ops = a->ops,
+        .webhooks = a->webhooks,
+    };
+    struct http_server_conf conf = {
+        .addr = c->http_addr,
+        .tls = a->tls_server,
+        .max_connections = (int) c->max_connections,
+        .idle_timeout_ms = (int) (c->idle_timeout_s * 1000),
+        .app = &a->api,
+        .judge = api_judge,
+        .handle = api_handle,
+        .too_large = api_too_large,
+    };
+    a->server = http_server_new(a->loop, &conf, err);
+    a->api.server = a->server;
+    return a->server == NULL ? -1 : 0;
+}
+
+static int
+start(struct app *a, struct err *err)
+{
+    if (loop_on_signal(a->loop, SIGTERM, on_terminate, a) != 0 ||
+        loop_on_signal(a->loop, SIGINT, on_terminate, a) != 0 ||
+        loop_on_signal(a->loop, SIGHUP, on_reload, a) != 0)
+        return err_set(err, ERR_INTERNAL, "cannot watch signals");
+    loop_timer_init(&a->drain_timer, a->loop, on_drain_end, a);
+    bool wait_first = webhooks_start(a->webhooks);
+    if (queue_start(a->queue, wait_first, err) != 0)
+        return -1;
+    if (a->conf->master_key == NULL)
+        log_warn("app", "no master key: every route is open to whoever reaches this address");
+    log_info("app", "listening address=%s tls=%s version=%s db_path=%s config_file=%s pid=%ld",
+             http_server_address(a->server), a->tls_server != NULL ? "yes" : "no", conf_version(),
+             a->conf->db_path,
+             a->conf->config_file_path != NULL ? a->conf->config_file_path : "none",
+             (long) getpid());
+    return 0;
+}
+
+/* Highest level first; every free accepts NULL. */
+static void
+teardown(struct app *a)
+{
+    http_server_free(a->server);
+    auth_free(a->auth);
+    webhooks_free(a->webhooks);
+    http_client_free(a->client);
+    tls_client_free(a->tls_client);
+    tls_server_free(a->tls_server);
+    queue_free(a->queue); /* may abort a run: before ops */
+    ops_free(a->ops);
+    index_set_close(a->indexes);
+    payload_dir_close(a->payloads);
+    turn_free(a->turn);
+    loop_timer_done(&a->drain_timer);
+    loop_free(a->loop);
+    store_env_close(a->env);
+    address_policy_free(a->policy);
+    if (a->lock_fd >= 0)
+        (void) close(a->lock_fd);
+}
+
+int
+app_run(const struct conf *conf)
+{
+    struct app a = {.conf = conf, .lock_fd = -1};
+    struct err err = ERR_INIT;
+    log_setup(conf->log_level, conf->log_mode);
+    int rc = app_check_options(conf, &a.policy);
+    if (rc != 0)
+        return rc;
+    (void) signal(SIGPIPE, SIG_IGN); /* libevent writes to sockets whose peer may be gone */
+    if (build_storage(&a, &err) == 0 && build_engine(&a, &err) == 0 &&
+        build_webhooks(&a, &err) == 0 && build_server(&a, &err) == 0 && start(&a, &err) == 0) {
+        loop_run(a.loop);
+    } else {
+        fprintf(stderr, "Error: %s\n", err.message != NULL ? err.message : "cannot start");
+        a.exit_code = EXIT_FAILED;
+    }
+    err_done(&err);
+    teardown(&a);
+    if (a.exit_code == 0)
+        log_info("app", "stopped");
+    return a.exit_code;
+}

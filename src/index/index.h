@@ -1,0 +1,87 @@
+#pragma once
+/* One environment a search index: documents by internal id, external ids, field counts, and the
+ * record of the last applied batch. At most INDEX_MAX_OPEN are open; the least recently used
+ * unreferenced one closes. */
+#include "base/uuid.h"
+#include "codec/json.h"
+#include "store/env.h"
+
+enum { INDEX_MAX_OPEN = 32, DOCUMENT_ID_MAX_BYTES = 511, DOCUMENT_MAX_FIELDS = 65535 };
+
+struct index_set; /* the directory indexes/ */
+struct index;     /* one open environment, referenced */
+
+struct index_set *index_set_open(const char *data_dir, struct err *err);
+void index_set_close(struct index_set *s);
+/* Opens (creating when missing) and references. NULL with err. */
+struct index *index_open(struct index_set *s, const struct uuid *uuid, struct err *err);
+void index_release(struct index *i); /* NULL accepted */
+/* Closes and unlinks the environment; waits for the last reference. Missing is fine. */
+void index_remove(struct index_set *s, const struct uuid *uuid);
+/* Unlinks directories for which keep() is false: at start. */
+void index_set_sweep(struct index_set *s, bool (*keep)(void *arg, const struct uuid *uuid),
+                     void *arg);
+
+/* --- document ids and primary keys (contract 5.3 - 5.5)
+ * ----------------------------------------------------------------- */
+/* The external id of a document as text appended to out: 0, or -1 with err (missing_document_id,
+ * invalid_document_id). */
+int document_id(const struct json *document, struct str primary_key, struct buf *out,
+                struct err *err);
+/* Whether text may be an external id. */
+bool document_id_is_valid(struct str id);
+/* Guesses the primary key from a document: 0 with the name appended, or -1 with err
+ * (…_no_candidate_found, …). */
+int primary_key_guess(const struct json *document, struct buf *out, struct err *err);
+
+/* --- writing: one writer an index, its transaction stays open across turns
+ * ------------------------------------------------ */
+struct index_writer;
+struct index_writer *index_writer_begin(struct index *i, struct err *err);
+uint64_t index_writer_count(const struct index_writer *w);
+enum document_method { DOCUMENT_REPLACE, DOCUMENT_MERGE };
+/* Adds or changes one document. marker: the caller's number (not 0) of the payload. 2: this id was
+ * not yet touched with this marker (a distinct id of the payload), 1: it was, 0: ignored
+ * (skip_creation and unknown), negative with err: the writer must be aborted. */
+struct index_add {
+    struct str external_id;
+    const struct json *document;
+    struct str text; /* compact JSON of document, no name repeated (codec/ sees to that) */
+    enum document_method method;
+    bool skip_creation;
+    uint32_t marker;
+};
+int index_writer_add(struct index_writer *w, const struct index_add *add, struct err *err);
+int index_writer_delete(struct index_writer *w, struct str external_id,
+                        struct err *err); /* 1 deleted, 0 unknown */
+int index_writer_clear(struct index_writer *w, struct err *err);
+struct index_totals {
+    uint64_t n_documents, raw_bytes;
+    char *field_distribution; /* JSON text, owned by the caller */
+};
+int index_writer_totals(struct index_writer *w, struct index_totals *ret);
+/* Commits documents together with the applied record. Consumes w. Durable when 0. */
+int index_writer_commit(struct index_writer *w, struct str applied, struct err *err);
+void index_writer_abort(struct index_writer *w); /* consumes; NULL accepted */
+
+/* --- reading: inside one callback
+ * ---------------------------------------------------------------------------------------- */
+struct index_reader {
+    struct index *index;
+    struct store_txn *txn;
+};
+int index_reader_open(struct index_reader *r, struct index *i);
+void index_reader_close(struct index_reader *r);
+uint64_t index_reader_count(struct index_reader *r);
+int index_reader_get(struct index_reader *r, struct str external_id,
+                     struct str *ret_text); /* 1 / 0 / negative */
+/* The first document with internal id >= from: 1 with id and text, 0 at the end. For listing in
+ * insertion order. */
+int index_reader_next(struct index_reader *r, uint32_t from, uint32_t *ret_id,
+                      struct str *ret_text);
+int index_reader_applied(struct index_reader *r,
+                         struct str *ret); /* the applied record, 1 / 0 / negative */
+
+/* Writes the document with only the wanted fields, in document order (contract 5.6). n == 0: all of
+ * them. */
+void document_write_fields(struct buf *out, struct str text, const struct str *fields, size_t n);

@@ -1,0 +1,57 @@
+#pragma once
+/* What the files of index/ share. */
+#include "index/index.h"
+#include "index/strmap.h"
+
+enum index_table {
+    INDEX_DOCUMENTS,    /* internal id u32be -> compact JSON */
+    INDEX_EXTERNAL_IDS, /* external id -> internal id u32be */
+    INDEX_FREE_IDS,     /* internal id u32be -> empty: to be reused, lowest first */
+    INDEX_META,         /* the names below -> value */
+    INDEX_TABLES
+};
+#define INDEX_META_TOTALS STR("totals")   /* v1: documents u64, raw bytes u64, next id u32 */
+#define INDEX_META_FIELDS STR("fields")   /* v1: n u32, then (name str, documents u64) each */
+#define INDEX_META_APPLIED STR("applied") /* record of the last applied batch; ops/ reads it */
+
+/* One open environment. */
+struct index {
+    struct index_set *set;
+    struct uuid uuid;
+    struct store_env *env;
+    unsigned references;
+    bool is_removed; /* closed and unlinked with the last reference */
+    struct index *newer, *older;
+};
+
+/* How many documents have each top-level field; the marks serve one document at a time. */
+struct field {
+    uint64_t n_documents;
+    uint32_t mark; /* equal to fields.mark: in the document last marked, not yet written */
+    const struct json *value; /* its value there */
+};
+struct fields {
+    struct strmap names;
+    struct field *rows; /* by number of the name */
+    uint32_t cap, mark;
+    uint32_t n_live; /* with n_documents > 0 */
+    bool is_changed;
+};
+
+void fields_init(struct fields *f);
+void fields_done(struct fields *f);
+int fields_load(struct fields *f, struct store_txn *txn); /* 0 or STORE_E* */
+int fields_store(struct fields *f, struct store_txn *txn);
+void fields_clear(struct fields *f);
+/* Marks the members of document with their values: 0, or negative when memory runs out. */
+int fields_mark(struct fields *f, const struct json *document);
+/* The marked value of that name, taken (a second call gives NULL). NULL when not marked. */
+const struct json *fields_take(struct fields *f, struct str name);
+/* Counts one document more, or one less, with every member of document: 0, or negative when memory
+ * runs out. */
+int fields_count(struct fields *f, const struct json *document, bool more);
+/* The distribution as JSON text, names in byte order; heap. NULL when memory runs out. */
+char *fields_write(const struct fields *f);
+
+/* Turns a STORE_E* code into err; returns -1. */
+int index_store_error(struct err *err, int code);

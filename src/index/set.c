@@ -1,0 +1,260 @@
+/* The open index environments: found by uuid, referenced, closed least recently used first, and the
+ * directories indexes/<uuid> themselves. Must not know what an index holds. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "index/index_internal.h"
+
+#define INDEX_MAP_BYTES ((size_t) 1 << 38)
+
+static const struct store_table index_tables[INDEX_TABLES] = {
+    [INDEX_DOCUMENTS] = {"documents", "internal id u32be", "compact JSON"},
+    [INDEX_EXTERNAL_IDS] = {"external-ids", "external id", "internal id u32be"},
+    [INDEX_FREE_IDS] = {"free-ids", "internal id u32be", "empty"},
+    [INDEX_META] = {"meta", "name", "records of index_internal.h"},
+};
+
+struct index_set {
+    char *dir;
+    int fd;
+    struct index *newest, *oldest;
+    unsigned n_open;
+};
+
+int
+index_store_error(struct err *err, int code)
+{
+    enum err_code shown = ERR_INTERNAL;
+
+    if (code == STORE_EIO)
+        shown = ERR_IO_ERROR;
+    else if (code == STORE_EFULL)
+        shown = ERR_NO_SPACE_LEFT_ON_DEVICE;
+    return err_set(err, shown, "%s", store_strerror(code));
+}
+
+struct index_set *
+index_set_open(const char *data_dir, struct err *err)
+{
+    struct buf path = BUF_INIT;
+    struct index_set *s = mem_new(1, sizeof(*s));
+
+    buf_addf(&path, "%s/indexes", data_dir);
+    s->dir = buf_take(&path);
+    s->fd = -1;
+    if (mkdir(s->dir, 0700) == 0 || errno == EEXIST)
+        s->fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->fd < 0) {
+        (void) err_set(err, ERR_IO_ERROR, "cannot open directory %s: %s", s->dir, strerror(errno));
+        index_set_close(s);
+        return NULL;
+    }
+    return s;
+}
+
+static void
+list_unlink(struct index_set *s, struct index *i)
+{
+    *(i->newer != NULL ? &i->newer->older : &s->newest) = i->older;
+    *(i->older != NULL ? &i->older->newer : &s->oldest) = i->newer;
+    i->newer = i->older = NULL;
+}
+
+static void
+list_push(struct index_set *s, struct index *i)
+{
+    i->older = s->newest;
+    i->newer = NULL;
+    *(s->newest != NULL ? &s->newest->newer : &s->oldest) = i;
+    s->newest = i;
+}
+
+static void
+close_index(struct index *i)
+{
+    list_unlink(i->set, i);
+    i->set->n_open--;
+    store_env_close(i->env);
+    free(i);
+}
+
+void
+index_set_close(struct index_set *s)
+{
+    if (s == NULL)
+        return;
+    while (s->newest != NULL)
+        close_index(s->newest);
+    if (s->fd >= 0)
+        (void) close(s->fd); /* read-only descriptor */
+    free(s->dir);
+    free(s);
+}
+
+static struct index *
+find_open(struct index_set *s, const struct uuid *uuid)
+{
+    for (struct index *i = s->newest; i != NULL; i = i->older)
+        if (uuid_equal(&i->uuid, uuid))
+            return i;
+    return NULL;
+}
+
+/* Makes room for one more; false when every open index is in use. */
+static bool
+evict_one(struct index_set *s)
+{
+    for (struct index *i = s->oldest; i != NULL; i = i->newer) {
+        if (i->references == 0) {
+            close_index(i);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A new environment's directory entries must outlive a power loss as its data does. */
+static int
+sync_new_dir(struct index_set *s, const char *name, struct err *err)
+{
+    int fd = openat(s->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = fd >= 0 && fsync(fd) == 0 && fsync(s->fd) == 0;
+    int error = errno;
+
+    if (fd >= 0)
+        (void) close(fd); /* read-only descriptor */
+    return is_synced ? 0
+                     : err_set(err, ERR_IO_ERROR, "cannot sync directory %s/%s: %s", s->dir, name,
+                               strerror(error));
+}
+
+static struct store_env *
+open_env(struct index_set *s, const struct uuid *uuid, struct err *err)
+{
+    char name[UUID_TEXT_LEN + 1];
+    struct buf path = BUF_INIT;
+    struct store_env *env = NULL;
+    struct stat st;
+    bool is_new;
+    int rc;
+
+    uuid_format(uuid, name);
+    is_new = fstatat(s->fd, name, &st, 0) != 0;
+    buf_addf(&path, "%s/%s", s->dir, name);
+    rc = store_env_open(&env, buf_cstr(&path), index_tables, INDEX_TABLES, INDEX_MAP_BYTES, err);
+    buf_done(&path);
+    if (rc < 0)
+        return NULL;
+    if (is_new && sync_new_dir(s, name, err) < 0) {
+        store_env_close(env);
+        return NULL;
+    }
+    return env;
+}
+
+struct index *
+index_open(struct index_set *s, const struct uuid *uuid, struct err *err)
+{
+    struct index *i = find_open(s, uuid);
+    struct store_env *env;
+
+    if (i != NULL && i->is_removed) {
+        (void) err_set(err, ERR_INTERNAL, "the index is being deleted");
+        return NULL;
+    }
+    if (i == NULL) {
+        if (s->n_open >= INDEX_MAX_OPEN && !evict_one(s)) {
+            (void) err_set(err, ERR_INTERNAL, "too many indexes are in use");
+            return NULL;
+        }
+        env = open_env(s, uuid, err);
+        if (env == NULL)
+            return NULL;
+        i = mem_new(1, sizeof(*i));
+        *i = (struct index){.set = s, .uuid = *uuid, .env = env};
+        s->n_open++;
+    } else {
+        list_unlink(s, i);
+    }
+    list_push(s, i);
+    i->references++;
+    return i;
+}
+
+static void
+unlink_dir(struct index_set *s, const char *name)
+{
+    int fd = openat(s->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+    if (dir == NULL) {
+        if (fd >= 0)
+            (void) close(fd); /* read-only descriptor */
+        return;
+    }
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            (void) unlinkat(fd, e->d_name, 0); /* what stays is met again by the next sweep */
+    (void) closedir(dir);
+    if (unlinkat(s->fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+        log_warn("index", "cannot remove directory path=%s/%s error=%s", s->dir, name,
+                 strerror(errno));
+}
+
+static void
+close_and_unlink(struct index_set *s, struct index *i)
+{
+    char name[UUID_TEXT_LEN + 1];
+
+    uuid_format(&i->uuid, name);
+    close_index(i);
+    unlink_dir(s, name);
+}
+
+void
+index_release(struct index *i)
+{
+    if (i == NULL)
+        return;
+    i->references--;
+    if (i->references == 0 && i->is_removed)
+        close_and_unlink(i->set, i);
+}
+
+void
+index_remove(struct index_set *s, const struct uuid *uuid)
+{
+    struct index *i = find_open(s, uuid);
+    char name[UUID_TEXT_LEN + 1];
+
+    if (i == NULL)
+        unlink_dir(s, uuid_format(uuid, name));
+    else if (i->references == 0)
+        close_and_unlink(s, i);
+    else
+        i->is_removed = true;
+}
+
+void
+index_set_sweep(struct index_set *s, bool (*keep)(void *arg, const struct uuid *uuid), void *arg)
+{
+    DIR *dir = opendir(s->dir);
+    struct uuid uuid;
+
+    if (dir == NULL)
+        return;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        if (!uuid_parse(str_from(e->d_name), &uuid, NULL) || keep(arg, &uuid))
+            continue;
+        log_info("index", "removing an orphaned index uuid=%s", e->d_name);
+        index_remove(s, &uuid);
+    }
+    (void) closedir(dir);
+}

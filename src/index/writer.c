@@ -1,0 +1,440 @@
+/* The one writer of an index: documents, ids, counts and the applied record in a transaction that
+ * stays open across turns and is committed once (invariant 3). Must not know tasks. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "index/index_internal.h"
+#include "store/rec.h"
+
+enum { TOTALS_VERSION = 1, TOUCHED_PAGE_IDS = 4096 };
+
+struct index_writer {
+    struct index *index; /* referenced */
+    struct store_txn *txn;
+    struct fields fields;
+    uint64_t n_documents, raw_bytes;
+    uint32_t next_id;   /* above every id in use or free */
+    bool has_free_ids;  /* false: surely none */
+    uint32_t **touched; /* markers by internal id, in pages made when needed */
+    uint32_t n_touched_pages;
+    struct json_scratch *scratch; /* for documents already stored */
+    struct buf text;              /* a document being put together */
+};
+
+static void untouch_all(struct index_writer *w);
+
+static int
+fail_memory(struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, "out of memory");
+}
+
+static int
+load_totals(struct index_writer *w)
+{
+    struct str value;
+    uint64_t n_free = 0;
+    int rc = store_get(w->txn, INDEX_META, INDEX_META_TOTALS, &value);
+
+    if (rc < 0)
+        return rc;
+    if (rc == 1) {
+        struct rec r = rec_open(value, TOTALS_VERSION);
+        w->n_documents = rec_u64(&r);
+        w->raw_bytes = rec_u64(&r);
+        w->next_id = rec_u32(&r);
+        if (!rec_ok(&r))
+            return STORE_ECORRUPT;
+    }
+    rc = store_count(w->txn, INDEX_FREE_IDS, &n_free);
+    w->has_free_ids = n_free > 0;
+    return rc < 0 ? rc : fields_load(&w->fields, w->txn);
+}
+
+struct index_writer *
+index_writer_begin(struct index *i, struct err *err)
+{
+    struct index_writer *w = mem_new(1, sizeof(*w));
+    int rc;
+
+    w->index = i;
+    i->references++;
+    fields_init(&w->fields);
+    w->scratch = json_scratch_new();
+    rc = store_begin_write(i->env, &w->txn);
+    if (rc == 0)
+        rc = load_totals(w);
+    if (rc == 0)
+        return w;
+    (void) index_store_error(err, rc);
+    index_writer_abort(w);
+    return NULL;
+}
+
+static void
+writer_free(struct index_writer *w)
+{
+    fields_done(&w->fields);
+    json_scratch_free(w->scratch);
+    buf_done(&w->text);
+    untouch_all(w);
+    index_release(w->index);
+    free(w);
+}
+
+void
+index_writer_abort(struct index_writer *w)
+{
+    if (w == NULL)
+        return;
+    store_abort(w->txn);
+    writer_free(w);
+}
+
+uint64_t
+index_writer_count(const struct index_writer *w)
+{
+    return w->n_documents;
+}
+
+/* --- internal ids */
+
+static int
+find_id(struct index_writer *w, struct str external_id, uint32_t *ret)
+{
+    struct str value;
+    int rc = store_get(w->txn, INDEX_EXTERNAL_IDS, external_id, &value);
+
+    if (rc == 1)
+        *ret = key_read_u32(value, 0);
+    return rc;
+}
+
+/* Takes the lowest freed id: 1, or 0 when there is none. */
+static int
+take_free_id(struct index_writer *w, uint32_t *ret)
+{
+    struct store_cursor c = {0};
+    int rc = store_cursor_open(&c, w->txn, INDEX_FREE_IDS);
+
+    if (rc >= 0)
+        rc = store_cursor_first(&c);
+    if (rc == 1) {
+        *ret = key_read_u32(c.key, 0);
+        rc = store_cursor_delete(&c);
+        rc = rc < 0 ? rc : 1;
+    }
+    store_cursor_close(&c);
+    w->has_free_ids = rc == 1;
+    return rc;
+}
+
+/* The place of an id's marker, NULL when memory runs out. */
+static uint32_t *
+touched_place(struct index_writer *w, uint32_t id)
+{
+    uint32_t page = id / TOUCHED_PAGE_IDS;
+
+    if (page >= w->n_touched_pages) {
+        uint32_t n = page + page / 2 + 16;
+        uint32_t **pages = realloc(w->touched, n * sizeof(*pages));
+        if (pages == NULL)
+            return NULL;
+        memset(pages + w->n_touched_pages, 0, (n - w->n_touched_pages) * sizeof(*pages));
+        w->touched = pages;
+        w->n_touched_pages = n;
+    }
+    if (w->touched[page] == NULL)
+        w->touched[page] = calloc(TOUCHED_PAGE_IDS, sizeof(**w->touched));
+    return w->touched[page] == NULL ? NULL : &w->touched[page][id % TOUCHED_PAGE_IDS];
+}
+
+/* Remembers marker for the id: 1 when it was another, 0 when it was this one, negative without
+ * memory. */
+static int
+touch(struct index_writer *w, uint32_t id, uint32_t marker)
+{
+    uint32_t *place = touched_place(w, id);
+    int is_first;
+
+    if (place == NULL)
+        return -1;
+    is_first = *place != marker;
+    *place = marker;
+    return is_first;
+}
+
+static void
+untouch(struct index_writer *w, uint32_t id)
+{
+    uint32_t page = id / TOUCHED_PAGE_IDS;
+
+    if (page < w->n_touched_pages && w->touched[page] != NULL)
+        w->touched[page][id % TOUCHED_PAGE_IDS] = 0;
+}
+
+static void
+untouch_all(struct index_writer *w)
+{
+    for (uint32_t i = 0; i < w->n_touched_pages; i++)
+        free(w->touched[i]);
+    free(w->touched);
+    w->touched = NULL;
+    w->n_touched_pages = 0;
+}
+
+/* --- documents */
+
+static void
+add_member(struct buf *out, struct str name, const struct json *value)
+{
+    buf_add_char(out, out->len == 0 ? '{' : ',');
+    json_write_string(out, name);
+    buf_add_char(out, ':');
+    json_write(out, value);
+}
+
+static int
+end_text(struct index_writer *w, struct err *err)
+{
+    if (w->text.len == 0)
+        buf_add_char(&w->text, '{');
+    buf_add_char(&w->text, '}');
+    return buf_failed(&w->text) ? fail_memory(err) : 0;
+}
+
+/* The members of old with the marked ones in their place, the other marked ones behind. */
+static int
+write_merged(struct index_writer *w, const struct json *old, const struct json *document,
+             struct err *err)
+{
+    buf_clear(&w->text);
+    for (struct json_iter it = json_iter(old); json_next(&it);) {
+        const struct json *value = fields_take(&w->fields, it.key);
+        add_member(&w->text, it.key, value != NULL ? value : it.value);
+    }
+    for (struct json_iter it = json_iter(document); json_next(&it);) {
+        const struct json *value = fields_take(&w->fields, it.key);
+        if (value != NULL)
+            add_member(&w->text, it.key, value);
+    }
+    return end_text(w, err);
+}
+
+/* Counts the fields of the JSON in text. */
+static int
+count_text(struct index_writer *w, struct str text, bool more, struct err *err)
+{
+    struct json_doc *doc = json_parse_scratch(w->scratch, text, NULL);
+    int rc = doc == NULL ? STORE_ECORRUPT : fields_count(&w->fields, json_root(doc), more);
+
+    json_doc_free(doc);
+    if (doc == NULL)
+        return index_store_error(err, rc);
+    if (rc < 0)
+        return fail_memory(err);
+    return 0;
+}
+
+static int
+check_fields(struct index_writer *w, struct err *err)
+{
+    if (w->fields.n_live <= DOCUMENT_MAX_FIELDS)
+        return 0;
+    return err_set(err, ERR_MAX_FIELDS_LIMIT_EXCEEDED,
+                   "A document cannot contain more than 65,535 fields.");
+}
+
+static int
+put_new(struct index_writer *w, const struct index_add *add, uint32_t *ret_id, struct err *err)
+{
+    struct str id;
+    uint8_t key[4];
+    int rc = w->has_free_ids ? take_free_id(w, ret_id) : 0;
+    bool is_appended = rc == 0;
+
+    if (rc < 0)
+        return index_store_error(err, rc);
+    if (is_appended && w->next_id == UINT32_MAX)
+        return index_store_error(err, STORE_EFULL);
+    if (is_appended)
+        *ret_id = w->next_id++;
+    if (fields_count(&w->fields, add->document, true) < 0)
+        return fail_memory(err);
+    id = key_u32(key, *ret_id);
+    rc = store_put(w->txn, INDEX_EXTERNAL_IDS, add->external_id, id);
+    if (rc == 0)
+        rc = is_appended ? store_append(w->txn, INDEX_DOCUMENTS, id, add->text)
+                         : store_put(w->txn, INDEX_DOCUMENTS, id, add->text);
+    if (rc < 0)
+        return index_store_error(err, rc);
+    w->n_documents++;
+    w->raw_bytes += add->text.len;
+    return check_fields(w, err);
+}
+
+/* The text of old with the members of add merged into it; the members of old are no longer counted
+ * unless nothing changes. */
+static int
+merged_text(struct index_writer *w, const struct index_add *add, struct str old, struct str *ret,
+            struct err *err)
+{
+    struct json_doc *doc;
+    int rc;
+
+    if (fields_mark(&w->fields, add->document) < 0)
+        return fail_memory(err);
+    doc = json_parse_scratch(w->scratch, old, NULL);
+    if (doc == NULL)
+        return index_store_error(err, STORE_ECORRUPT);
+    rc = write_merged(w, json_root(doc), add->document, err);
+    *ret = buf_str(&w->text);
+    if (rc == 0 && !str_equal(*ret, old) && fields_count(&w->fields, json_root(doc), false) < 0)
+        rc = fail_memory(err);
+    json_doc_free(doc);
+    return rc < 0 || str_equal(*ret, old) ? rc : count_text(w, *ret, true, err);
+}
+
+/* The text of add in place of old, counted instead of it. */
+static int
+replaced_text(struct index_writer *w, const struct index_add *add, struct str old, struct str *ret,
+              struct err *err)
+{
+    *ret = add->text;
+    if (str_equal(*ret, old))
+        return 0;
+    if (count_text(w, old, false, err) < 0)
+        return -1;
+    return fields_count(&w->fields, add->document, true) < 0 ? fail_memory(err) : 0;
+}
+
+static int
+put_changed(struct index_writer *w, const struct index_add *add, uint32_t id, struct err *err)
+{
+    struct str old, text, k;
+    uint8_t key[4];
+    uint64_t old_len;
+    int rc;
+
+    k = key_u32(key, id);
+    rc = store_get(w->txn, INDEX_DOCUMENTS, k, &old);
+    if (rc != 1)
+        return index_store_error(err, rc < 0 ? rc : STORE_ECORRUPT);
+    rc = add->method == DOCUMENT_REPLACE ? replaced_text(w, add, old, &text, err)
+                                         : merged_text(w, add, old, &text, err);
+    if (rc < 0)
+        return -1;
+    if (str_equal(text, old))
+        return 0;
+    old_len = old.len; /* old is gone with the put */
+    rc = store_put(w->txn, INDEX_DOCUMENTS, k, text);
+    if (rc < 0)
+        return index_store_error(err, rc);
+    w->raw_bytes += text.len - old_len;
+    return check_fields(w, err);
+}
+
+int
+index_writer_add(struct index_writer *w, const struct index_add *add, struct err *err)
+{
+    uint32_t id = 0;
+    int rc = find_id(w, add->external_id, &id);
+
+    if (rc < 0)
+        return index_store_error(err, rc);
+    if (rc == 0 && add->skip_creation)
+        return 0;
+    rc = rc == 0 ? put_new(w, add, &id, err) : put_changed(w, add, id, err);
+    if (rc < 0)
+        return -1;
+    rc = touch(w, id, add->marker);
+    return rc < 0 ? fail_memory(err) : 1 + rc;
+}
+
+int
+index_writer_delete(struct index_writer *w, struct str external_id, struct err *err)
+{
+    struct str old, k;
+    uint8_t key[4];
+    uint32_t id = 0;
+    int rc = document_id_is_valid(external_id) ? find_id(w, external_id, &id) : 0;
+
+    if (rc == 0)
+        return 0;
+    k = key_u32(key, id);
+    if (rc == 1)
+        rc = store_get(w->txn, INDEX_DOCUMENTS, k, &old);
+    if (rc != 1)
+        return index_store_error(err, rc < 0 ? rc : STORE_ECORRUPT);
+    if (count_text(w, old, false, err) < 0)
+        return -1;
+    w->raw_bytes -= old.len;
+    w->n_documents--;
+    rc = store_delete(w->txn, INDEX_DOCUMENTS, k);
+    if (rc >= 0)
+        rc = store_delete(w->txn, INDEX_EXTERNAL_IDS, external_id);
+    if (rc >= 0)
+        rc = store_put(w->txn, INDEX_FREE_IDS, k, STR(""));
+    if (rc < 0)
+        return index_store_error(err, rc);
+    untouch(w, id);
+    w->has_free_ids = true;
+    return 1;
+}
+
+int
+index_writer_clear(struct index_writer *w, struct err *err)
+{
+    static const enum index_table cleared[] = {INDEX_DOCUMENTS, INDEX_EXTERNAL_IDS, INDEX_FREE_IDS};
+
+    for (size_t i = 0; i < sizeof(cleared) / sizeof(*cleared); i++) {
+        int rc = store_clear(w->txn, (int) cleared[i]);
+        if (rc < 0)
+            return index_store_error(err, rc);
+    }
+    fields_clear(&w->fields);
+    w->n_documents = w->raw_bytes = 0;
+    w->next_id = 0;
+    w->has_free_ids = false;
+    untouch_all(w);
+    return 0;
+}
+
+int
+index_writer_totals(struct index_writer *w, struct index_totals *ret)
+{
+    ret->n_documents = w->n_documents;
+    ret->raw_bytes = w->raw_bytes;
+    ret->field_distribution = fields_write(&w->fields);
+    return ret->field_distribution == NULL ? STORE_EFULL : 0;
+}
+
+static int
+put_meta(struct index_writer *w, struct str applied)
+{
+    struct buf totals = BUF_INIT;
+    int rc;
+
+    rec_put_u8(&totals, TOTALS_VERSION);
+    rec_put_u64(&totals, w->n_documents);
+    rec_put_u64(&totals, w->raw_bytes);
+    rec_put_u32(&totals, w->next_id);
+    rc = store_put(w->txn, INDEX_META, INDEX_META_TOTALS, buf_str(&totals));
+    buf_done(&totals);
+    if (rc == 0)
+        rc = fields_store(&w->fields, w->txn);
+    return rc < 0 ? rc : store_put(w->txn, INDEX_META, INDEX_META_APPLIED, applied);
+}
+
+int
+index_writer_commit(struct index_writer *w, struct str applied, struct err *err)
+{
+    int rc = put_meta(w, applied);
+
+    if (rc < 0)
+        store_abort(w->txn);
+    else
+        rc = store_commit(w->txn);
+    writer_free(w);
+    return rc < 0 ? index_store_error(err, rc) : 0;
+}

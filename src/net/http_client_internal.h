@@ -1,0 +1,166 @@
+#pragma once
+/* What the files of the HTTP client share. http_client.c owns exchanges and decides;
+ * http_client_conn.c owns one connection each and reports; http_client_idle.c keeps those that
+ * wait; http_client_head.c turns a request into header lines. */
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <openssl/ssl.h>
+
+#include "net/http_client.h"
+#include "net/resolver.h"
+
+struct http_client {
+    struct loop *loop;
+    const struct address_policy *policy;
+    struct tls_client *tls;
+    char *user_agent;
+    struct resolver *resolver;
+    struct http_exchange *exchanges; /* all that still owe their callback */
+    struct http_exchange *work;      /* those with a step to take in the next turn */
+    struct http_exchange **work_tail;
+    struct http_client_conn *idle; /* most recently used first */
+    struct http_client_conn *dead; /* to be freed outside libevent's callbacks */
+    size_t n_idle;
+    struct loop_timer timer; /* runs work and dead in the next turn */
+    bool *ret_is_gone;       /* set while the timer runs: http_client_free was called inside */
+};
+
+/* --- one connection (http_client_conn.c)
+ * ------------------------------------------------------------ */
+
+struct http_client_conn {
+    struct http_client *client;
+    struct http_exchange *exchange; /* NULL: idle or dead */
+    struct evhttp_connection *evcon;
+    struct bufferevent *bev;
+    SSL *ssl;  /* NULL: plain; owned by bev */
+    char *key; /* what another exchange must match to use it: pool, origin, address */
+    bool is_reused, is_tcp_connected, is_connected, is_dead;
+    bool has_bytes;                /* of the present answer */
+    unsigned char first_byte;      /* of the present answer */
+    bufferevent_event_cb on_event; /* evhttp's own, called on after ours */
+    void *on_event_arg;
+    enum evhttp_request_error last_error;
+    struct loop_timer idle_timer;
+    struct http_client_conn *next, *prev;
+};
+
+struct http_client_target {
+    const char *key, *address;
+    int port;
+    const char *tls_host; /* NULL: plain; the name (or address) the certificate must show */
+    bool tls_host_is_ip;
+};
+/* NULL when TLS cannot be set up. */
+struct http_client_conn *http_client_conn_new(struct http_client *c,
+                                              const struct http_client_target *target);
+/* Never from inside a libevent callback of the connection. */
+void http_client_conn_free(struct http_client_conn *conn);
+/* Sends the exchange's request; what follows is reported by the functions below, at the earliest
+ * from inside this call. */
+void http_client_conn_send(struct http_client_conn *conn, struct http_exchange *x);
+/* The connection can carry another request. */
+bool http_client_conn_is_reusable(const struct http_client_conn *conn);
+/* For TLS: goes on after a "100 Continue", where libevent waits for a write that never happens. */
+void http_client_conn_nudge(struct http_client_conn *conn);
+
+/* Reports to the exchange (http_client.c). */
+void http_exchange_on_connected(struct http_exchange *x);
+void http_exchange_on_connect_failed(struct http_exchange *x, int error_number);
+void http_exchange_on_tls_failed(struct http_exchange *x, const char *detail);
+void http_exchange_on_first_byte(struct http_exchange *x);
+/* The head is there; of "100 Continue" only the status counts. Negative: give up on the connection.
+ */
+struct http_client_answer {
+    int status;
+    const char *retry_after; /* NULL when absent */
+    bool may_keep;           /* persistent, and where it ends is beyond doubt */
+};
+int http_exchange_on_head(struct http_exchange *x, const struct http_client_answer *answer);
+void http_exchange_on_body(struct http_exchange *x, struct evbuffer *data);
+void http_exchange_on_complete(struct http_exchange *x);
+/* The connection broke or the answer is not HTTP; detail says what happened. */
+void http_exchange_on_broken(struct http_exchange *x, const char *detail);
+
+/* --- the idle ones (http_client_idle.c)
+ * ----------------------------------------------------------------
+ */
+
+void http_client_idle_put(struct http_client_conn *conn);
+/* NULL when there is none to use. */
+struct http_client_conn *http_client_idle_take(struct http_client *c, const char *key);
+/* An idle one that was closed: freed in the next turn, safe inside its own callbacks. */
+void http_client_idle_bury(struct http_client_conn *conn);
+void http_client_idle_free_dead(struct http_client *c);
+void http_client_idle_drop_all(struct http_client *c);
+
+/* --- the request's head (http_client_head.c) -------------------------------------------------- */
+
+struct http_client_line {
+    char *name, *value;
+};
+struct http_client_head {
+    struct http_client_line *rows;
+    size_t n;
+};
+/* All header lines of the request, framing included. -1 with the reason when a header of the caller
+ * cannot be sent. */
+int http_client_head_build(struct http_client_head *head, const struct http_client_request *request,
+                           const char *user_agent, struct buf *why);
+void http_client_head_done(struct http_client_head *head); /* wipes the values */
+/* -1 when evhttp cannot send it. */
+int http_client_method(const char *name, enum evhttp_cmd_type *ret);
+
+/* --- one exchange (http_client.c) ------------------------------------------------------------- */
+
+/* RESOLVING -> CONNECTING -> WAITING -> READING -> ENDED; from any state to ENDED, from WAITING
+ * back to CONNECTING once when a kept-alive connection had died. Only exchange_set_state() moves
+ * it. */
+enum exchange_state {
+    EXCHANGE_RESOLVING,
+    EXCHANGE_CONNECTING, /* to addresses.list[at] */
+    EXCHANGE_WAITING,    /* for the head of the answer */
+    EXCHANGE_READING,    /* the body: the status is known */
+    EXCHANGE_ENDED,
+};
+
+enum exchange_work { WORK_NONE, WORK_NUDGE, WORK_CONNECT, WORK_CALL_BACK };
+
+struct http_exchange {
+    struct http_client *client;
+    struct http_exchange *next, **link; /* client->exchanges */
+    struct http_exchange *next_work;
+    enum exchange_state state;
+    enum exchange_work work;
+
+    /* the request */
+    bool is_https, host_is_ip;
+    char *host, *target, *origin_key;
+    int port;
+    enum evhttp_cmd_type method;
+    struct http_client_head head;
+    struct buf body;
+    int64_t timeout_ms;
+    size_t max_response_bytes;
+
+    /* its way */
+    int64_t start_us, deadline_us;
+    struct loop_timer deadline, connect_share;
+    struct resolver_lookup *lookup;
+    struct sockaddr_storage addresses[RESOLVER_MAX_ADDRESSES];
+    size_t n_addresses, n_failed, at;
+    struct http_client_conn *conn;
+    bool fresh_only;  /* a reused connection had died: not another one */
+    bool is_complete; /* the answer came whole and the connection may be kept */
+    bool may_keep;    /* by the answer's head */
+
+    /* the result */
+    enum http_outcome outcome;
+    int status;
+    char *detail, *retry_after;
+    char address[64];
+    struct buf response;
+    int64_t dns_us, connect_us, tls_us, first_byte_us, total_us;
+    http_client_fn *fn;
+    void *arg;
+};

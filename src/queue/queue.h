@@ -1,0 +1,216 @@
+#pragma once
+/* The task queue and its scheduler: one batch at a time, picked, run in slices, finished in one
+ * commit (invariants 1-6, 13).
+ *
+ *  IDLE -> PICK -> OPEN (run record committed) -> RUN -> COMMIT (index env) | ROLLBACK -> FINISH
+ * (main env) -> WAIT -> IDLE
+ *
+ * queue/ does not know what a task kind does (struct batch_op, registered by ops/), nor webhooks
+ * (struct queue_hooks, set by app/). */
+#include "loop/loop.h"
+#include "queue/batch.h"
+#include "queue/uidset.h"
+#include "store/payload.h"
+#include "store/turn.h"
+
+struct queue;
+struct batch_run;
+
+/* One member of a running batch; the op fills the outcome. */
+struct batch_member {
+    uint32_t uid;
+    /* TASK_SUCCEEDED, TASK_FAILED or TASK_CANCELED; TASK_PROCESSING while undecided */
+    enum task_status outcome;
+    /* Final details JSON (owned). NULL: unchanged after success; task_fail_details() otherwise. */
+    char *details;
+    struct err error; /* with TASK_FAILED */
+    bool is_picked;   /* false: added by batch_run_add_member() */
+};
+
+/* How a batch is carried out; one row a batch operation, registered by ops/. All run on the loop;
+ * none may block except commit (an fsync). A negative result of prepare, step or commit rolls the
+ * batch back: abort is called, then every member fails with run->err (an internal error when none
+ * was set); a member that already has TASK_FAILED keeps its own error, and added members are left
+ * alone. */
+struct batch_op {
+    const char *name;
+    /* Opens what it needs. OP_DONE: go on with step; OP_MORE: waits (for a commit), call again next
+     * slice. NULL: OP_DONE */
+    int (*prepare)(struct batch_run *run);
+    /* Works until deadline_us: OP_MORE or OP_DONE. NULL: OP_DONE */
+    int (*step)(struct batch_run *run, int64_t deadline_us);
+    /* Makes effects durable in the index environment, with run->run_id and every outcome. NULL:
+     * touches none. Outcomes and details are final afterwards. */
+    int (*commit)(struct batch_run *run);
+    /* The main environment's half, in the finishing transaction; also after a restart when recover
+     * said so. Called again when that transaction was refused. 0 or STORE_E*. NULL: none */
+    int (*finish)(struct batch_run *run, struct store_txn *txn);
+    /* After a start: 1 when the index environment holds run->run_id (outcomes are filled in), 0
+     * when it does not (run->state stays NULL), negative: cannot tell now, asked again later. NULL:
+     * 0 */
+    int (*recover)(struct batch_run *run);
+    /* Gives up what is not committed and frees run->state: before commit (a cancelation, the end of
+     * the process), after a refused one, or when the process ends between commit and finish. */
+    void (*abort)(struct batch_run *run);
+    /* The finishing commit is durable: unlink what is no longer needed, free run->state. Not called
+     * after abort. */
+    void (*done)(struct batch_run *run);
+};
+enum { OP_DONE = 0, OP_MORE = 1 };
+
+/* What picking decided to run. */
+enum batch_type {
+    BATCH_DOCUMENTS,
+    BATCH_SETTINGS,
+    BATCH_INDEX_CREATION,
+    BATCH_INDEX_UPDATE,
+    BATCH_INDEX_SWAP,
+    BATCH_INDEX_DELETION, /* alone or at the end of a document or settings batch */
+    BATCH_TASK_CANCELATION,
+    BATCH_TASK_DELETION,
+    BATCH_TYPES
+};
+
+struct batch_run {
+    struct queue *queue;
+    const struct batch_op *op;
+    enum batch_type type;
+    uint64_t run_id; /* never used again */
+    uint32_t batch_uid;
+    int64_t started_at_ns;
+    char *index_uid;              /* NULL for global batches */
+    bool may_create_index;        /* of the first task (contract 4.2) */
+    struct batch_member *members; /* ascending uid, the added ones among the picked */
+    size_t n_members;
+    struct err err;
+    void *state;         /* the op's own */
+    char *progress_step; /* readable name of the step for progress; the op's memory, may be NULL */
+    uint64_t progress_done, progress_total;
+};
+/* Adds a task that this batch changes though it was not picked (canceled by a cancelation). Keeps
+ * the order. */
+void batch_run_add_member(struct batch_run *run, uint32_t uid, enum task_status outcome,
+                          char *take_details);
+
+struct index_facts {
+    bool exists;
+    char *primary_key; /* owned by the caller after the call, NULL: none */
+};
+
+struct queue_hooks {
+    void *arg;
+    /* What picking must know of an index. 0 or negative. */
+    int (*index_facts)(void *arg, struct store_txn *txn, struct str index_uid,
+                       struct index_facts *ret);
+    /* The event of a finished batch. begin: NULL when nobody listens. add: one final task with its
+     * rendered JSON line (no newline), ascending uid, possibly over several turns. finish: the
+     * event and its deliveries, in the finishing transaction. Each of finish and discard consumes
+     * the builder. */
+    void *(*event_begin)(void *arg, uint32_t batch_uid);
+    int (*event_add)(void *builder, struct store_txn *txn, const struct task *t, struct str line);
+    int (*event_finish)(void *builder, struct store_txn *txn);
+    void (*event_discard)(void *builder);
+    /* The finishing commit is durable. True: start no new batch until queue_announced(). */
+    bool (*announce)(void *arg, uint32_t batch_uid);
+};
+
+struct queue_conf {
+    uint64_t max_batched_tasks; /* 0: the scheduler never runs; UINT64_MAX: unlimited */
+    uint64_t max_batched_bytes;
+    /* Batches with more members are finished in pieces (invariant 13). 0: 1,000 */
+    uint32_t max_finish_at_once;
+};
+
+struct queue *queue_new(struct loop *l, struct turn *turn, struct payload_dir *payloads,
+                        const struct queue_conf *conf, struct err *err);
+void queue_free(struct queue *q);
+void queue_set_hooks(struct queue *q, const struct queue_hooks *hooks);
+void queue_register_op(struct queue *q, enum batch_type type, const struct batch_op *op, void *arg);
+void *queue_op_arg(const struct batch_run *run); /* the arg given with the op */
+/* Recovers what a crash left and starts scheduling. wait_first: a pause from before the restart is
+ * still owed; it ends with the first queue_announced() of a batch from before the start. */
+int queue_start(struct queue *q, bool wait_first, struct err *err);
+/* First attempts of that batch's deliveries have ended. */
+void queue_announced(struct queue *q, uint32_t batch_uid);
+/* No new batch; the running one is finished when it is past its commit, else rolled back at the end
+ * of its slice; done(arg) once nothing runs (possibly at once, from inside). */
+void queue_stop(struct queue *q, loop_fn *done, void *arg);
+
+/* --- adding
+ * ----------------------------------------------------------------------------------------------------------
+ */
+struct task_new {
+    enum task_kind kind;
+    enum task_role role;
+    struct str index_uid; /* data NULL: none */
+    const struct str *also_indexes;
+    uint32_t n_also_indexes;
+    struct str details;                      /* JSON */
+    struct str params;                       /* JSON or data NULL */
+    struct str custom_metadata, primary_key; /* data NULL: none */
+    bool allow_index_creation;
+    const struct payload *payload; /* NULL: none */
+    const struct uidset *matched;  /* cancelations: what they match (task.matched); else NULL */
+};
+/* Writes the task into this turn's transaction; the caller replies after the turn's commit
+ * (turn_wait). The summary JSON is appended to ret_summary (may be NULL). Negative with err when
+ * refused (not accepting writes: no_space_left_on_device; cancelations and deletions are accepted
+ * all the same). The scheduler wakes by itself after the commit. */
+int queue_add(struct queue *q, const struct task_new *n, uint32_t *ret_uid, struct buf *ret_summary,
+              struct err *err);
+
+/* --- idempotency keys (contracts.md 4, README): remembered for 24 h, at most a fixed number
+ * ------------------------------ */
+struct idempotency {
+    uint8_t key[32]; /* sha-256 of caller scope, method, path and key */
+};
+enum idempotency_state { IDEMPOTENCY_NEW, IDEMPOTENCY_IN_FLIGHT, IDEMPOTENCY_KNOWN };
+/* NEW: the caller owns the key until queue_idempotency_end. KNOWN: the stored request digest and
+ * answer. */
+enum idempotency_state queue_idempotency_begin(struct queue *q, const struct idempotency *k,
+                                               uint8_t ret_digest[32], struct buf *ret_answer);
+/* Stores digest and answer in this turn's transaction, next to the task. */
+int queue_idempotency_store(struct queue *q, const struct idempotency *k, const uint8_t digest[32],
+                            struct str answer);
+void queue_idempotency_end(struct queue *q, const struct idempotency *k);
+
+/* --- reading: with a transaction from turn_read(); the running batch is overlaid
+ * ---------------------------------------- */
+int queue_task_get(struct queue *q, struct store_txn *txn, uint32_t uid,
+                   struct task *ret); /* 1 / 0 / negative */
+/* The task with the greatest uid <= at (or, ascending, the least >= at): 1 / 0 / negative. */
+int queue_task_seek(struct queue *q, struct store_txn *txn, uint32_t at, bool ascending,
+                    struct task *ret);
+uint64_t queue_task_total(struct queue *q, struct store_txn *txn);
+int queue_batch_get(struct queue *q, struct store_txn *txn, uint32_t uid, struct batch *ret);
+int queue_batch_seek(struct queue *q, struct store_txn *txn, uint32_t at, bool ascending,
+                     struct batch *ret);
+uint64_t queue_batch_total(struct queue *q, struct store_txn *txn);
+/* The index whose documents the running batch changes, NULL when none: isIndexing. */
+const char *queue_busy_index(const struct queue *q);
+
+/* Tasks matched by a cancelation request, below its own uid: all, or the given uids that exist. */
+int queue_match(struct queue *q, struct store_txn *txn, bool all, const uint32_t *uids,
+                size_t n_uids, struct uidset *ret);
+/* For the cancelation op: uids of the set that are enqueued now, ascending from *at; 1 with *ret, 0
+ * at the end. */
+int queue_next_enqueued(struct queue *q, struct store_txn *txn, const struct uidset *set,
+                        uint32_t at, uint32_t *ret);
+/* For swaps and renames: exchanges the index uids a and b in every task with uid < below (contract
+ * 4.6), in the details of earlier swaps too. */
+int queue_rename_indexes(struct queue *q, struct store_txn *txn, struct str a, struct str b,
+                         uint32_t below);
+/* The payload files that enqueued tasks still need, for sweeping the others at the start: 0 or
+ * negative. */
+int queue_payload_files(struct store_txn *txn, void (*fn)(void *arg, const struct uuid *file),
+                        void *arg);
+/* The bytes of an inline payload: 1 / 0 / negative. */
+int queue_payload_inline(struct store_txn *txn, uint32_t uid, struct str *ret);
+
+struct queue_stats {
+    uint64_t enqueued;     /* committed and not running */
+    uint64_t batches;      /* finished since the start */
+    bool running, waiting; /* waiting: paused at the batch boundary */
+    uint32_t running_batch_uid;
+};
+struct queue_stats queue_stats(struct queue *q);

@@ -1,0 +1,253 @@
+/* Reading tasks and batches. Stored rows of a running batch stay as they were enqueued; what runs
+ * is laid over them here, and the results of a large finished batch that are still being moved.
+ * The laying over yields to a stored final row, so nothing ever seems to go back (contract 2.10).
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "queue/queue_internal.h"
+#include "store/rec.h"
+
+int
+task_read(struct store_txn *txn, int table, uint32_t uid, struct task *ret)
+{
+    uint8_t bytes[4];
+    struct str record;
+    int rc = store_get(txn, table, key_u32(bytes, uid), &record);
+    if (rc <= 0)
+        return rc;
+    rc = task_decode(ret, record);
+    return rc < 0 ? rc : 1;
+}
+
+int
+task_write(struct queue *q, struct store_txn *txn, int table, const struct task *t)
+{
+    uint8_t bytes[4];
+    buf_clear(&q->record);
+    task_encode(&q->record, t);
+    return store_put(txn, table, key_u32(bytes, t->uid), buf_str(&q->record));
+}
+
+uint64_t
+table_count(struct store_txn *txn, int table)
+{
+    uint64_t count = 0;
+    return store_count(txn, table, &count) < 0 ? 0 : count;
+}
+
+static void
+overlay(const struct queue *q, struct task *t)
+{
+    const struct run *r = q->run;
+    if (r == NULL || !r->is_visible || t->status != TASK_ENQUEUED || !run_has_picked(r, t->uid))
+        return;
+    t->status = TASK_PROCESSING;
+    t->batch_uid = r->pub.batch_uid;
+    t->started_at_ns = r->pub.started_at_ns;
+}
+
+int
+queue_task_get(struct queue *q, struct store_txn *txn, uint32_t uid, struct task *ret)
+{
+    int rc = q->is_applying ? task_read(txn, TABLE_TASK_RESULTS, uid, ret) : 0;
+    if (rc == 0)
+        rc = task_read(txn, TABLE_TASKS, uid, ret);
+    if (rc > 0)
+        overlay(q, ret);
+    return rc;
+}
+
+/* Positions c at the greatest key <= at or the least >= at. */
+static int
+seek_u32(struct store_cursor *c, uint32_t at, bool ascending)
+{
+    uint8_t bytes[4];
+    int rc = store_cursor_seek(c, key_u32(bytes, at));
+    if (ascending || rc < 0)
+        return rc;
+    if (rc == 0)
+        return store_cursor_last(c);
+    return key_read_u32(c->key, 0) == at ? 1 : store_cursor_prev(c);
+}
+
+/* The uid that seek_u32 finds: 1 / 0 / negative. */
+static int
+find_u32(struct store_txn *txn, int table, uint32_t at, bool ascending, uint32_t *ret)
+{
+    struct store_cursor c;
+    int rc = store_cursor_open(&c, txn, table);
+    if (rc < 0)
+        return rc;
+    rc = seek_u32(&c, at, ascending);
+    if (rc > 0)
+        *ret = key_read_u32(c.key, 0);
+    store_cursor_close(&c);
+    return rc;
+}
+
+int
+queue_task_seek(struct queue *q, struct store_txn *txn, uint32_t at, bool ascending,
+                struct task *ret)
+{
+    uint32_t uid;
+    int rc = find_u32(txn, TABLE_TASKS, at, ascending, &uid);
+    return rc <= 0 ? rc : queue_task_get(q, txn, uid, ret);
+}
+
+uint64_t
+queue_task_total(struct queue *q, struct store_txn *txn)
+{
+    (void) q; /* a running or finished batch neither adds nor hides tasks */
+    return table_count(txn, TABLE_TASKS);
+}
+
+/* --- batches */
+
+/* Whether the running batch shows: it does from its run record's commit until its own row is
+ * stored. */
+static bool
+running_shows(struct queue *q, struct store_txn *txn)
+{
+    uint8_t bytes[4];
+    return q->run != NULL && q->run->is_visible &&
+           store_get(txn, TABLE_BATCHES, key_u32(bytes, q->run->pub.batch_uid), NULL) == 0;
+}
+
+static void
+copy_running(struct queue *q, struct batch *ret)
+{
+    struct buf progress = BUF_INIT;
+    batch_copy(ret, &q->run->batch);
+    bool is_finishing = q->state == QUEUE_FINISH || q->state == QUEUE_FINISH_WAIT ||
+                        (q->state == QUEUE_RETRY && q->retry_state == QUEUE_FINISH);
+    run_write_progress(&progress, q->run, is_finishing);
+    free(ret->progress);
+    ret->progress = buf_take(&progress);
+}
+
+int
+queue_batch_get(struct queue *q, struct store_txn *txn, uint32_t uid, struct batch *ret)
+{
+    uint8_t bytes[4];
+    struct str record;
+    int rc = store_get(txn, TABLE_BATCHES, key_u32(bytes, uid), &record);
+    if (rc < 0)
+        return rc;
+    if (rc > 0) {
+        rc = batch_decode(ret, record);
+        return rc < 0 ? rc : 1;
+    }
+    if (!running_shows(q, txn) || q->run->pub.batch_uid != uid)
+        return 0;
+    copy_running(q, ret);
+    return 1;
+}
+
+int
+queue_batch_seek(struct queue *q, struct store_txn *txn, uint32_t at, bool ascending,
+                 struct batch *ret)
+{
+    uint32_t uid = 0, running = q->run == NULL ? TASK_NONE : q->run->pub.batch_uid;
+    int rc = find_u32(txn, TABLE_BATCHES, at, ascending, &uid);
+    if (rc < 0)
+        return rc;
+    if (running_shows(q, txn) && (ascending ? running >= at : running <= at) &&
+        (rc == 0 || (ascending ? running < uid : running > uid))) {
+        uid = running;
+        rc = 1;
+    }
+    return rc == 0 ? 0 : queue_batch_get(q, txn, uid, ret);
+}
+
+uint64_t
+queue_batch_total(struct queue *q, struct store_txn *txn)
+{
+    return table_count(txn, TABLE_BATCHES) + running_shows(q, txn);
+}
+
+const char *
+queue_busy_index(const struct queue *q)
+{
+    return q->run != NULL && q->run->is_visible ? q->run->pub.index_uid : NULL;
+}
+
+/* --- for cancelations */
+
+/* All stored uids. Without gaps (nothing was ever deleted) that is one range. */
+static int
+match_all(struct store_txn *txn, struct uidset *set)
+{
+    struct store_cursor c;
+    int rc = store_cursor_open(&c, txn, TABLE_TASKS);
+    if (rc < 0)
+        return rc;
+    uint32_t first = 0, last = 0;
+    rc = store_cursor_first(&c);
+    if (rc > 0) {
+        first = key_read_u32(c.key, 0);
+        rc = store_cursor_last(&c);
+    }
+    if (rc > 0) {
+        last = key_read_u32(c.key, 0);
+        if (table_count(txn, TABLE_TASKS) == (uint64_t) last - first + 1) {
+            uidset_add(set, first, last);
+            rc = 0;
+        } else {
+            for (rc = store_cursor_first(&c); rc > 0; rc = store_cursor_next(&c))
+                uidset_add(set, key_read_u32(c.key, 0), key_read_u32(c.key, 0));
+        }
+    }
+    store_cursor_close(&c);
+    return rc;
+}
+
+int
+queue_match(struct queue *q, struct store_txn *txn, bool all, const uint32_t *uids, size_t n_uids,
+            struct uidset *ret)
+{
+    struct uidset set;
+    int rc = 0;
+    (void) q; /* what exists is stored, whatever runs */
+    uidset_init(&set);
+    if (all)
+        rc = match_all(txn, &set);
+    for (size_t i = 0; !all && rc >= 0 && i < n_uids; i++) {
+        uint8_t bytes[4];
+        rc = store_get(txn, TABLE_TASKS, key_u32(bytes, uids[i]), NULL);
+        if (rc > 0)
+            uidset_add(&set, uids[i], uids[i]);
+    }
+    if (rc < 0) {
+        uidset_done(&set);
+        return rc;
+    }
+    *ret = set;
+    return 0;
+}
+
+int
+queue_next_enqueued(struct queue *q, struct store_txn *txn, const struct uidset *set, uint32_t at,
+                    uint32_t *ret)
+{
+    (void) q; /* one batch runs at a time: what is in TABLE_TASK_QUEUE is enqueued */
+    uint32_t wanted, found;
+    while (uidset_seek(set, at, &wanted)) {
+        int rc = find_u32(txn, TABLE_TASK_QUEUE, wanted, true, &found);
+        if (rc <= 0)
+            return rc;
+        if (uidset_has(set, found)) {
+            *ret = found;
+            return 1;
+        }
+        at = found;
+    }
+    return 0;
+}
+
+int
+queue_payload_inline(struct store_txn *txn, uint32_t uid, struct str *ret)
+{
+    uint8_t bytes[4];
+    return store_get(txn, TABLE_TASK_PAYLOADS, key_u32(bytes, uid), ret);
+}

@@ -1,0 +1,412 @@
+/* LMDB environments, transactions and cursors; translates LMDB's codes into STORE_E*. Knows no
+ * table's meaning. */
+#include "store/env.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/env_internal.h"
+
+enum { STORE_MAX_READERS = 126, STORE_SPARE_READS = 4 };
+
+struct store_env {
+    MDB_env *mdb;
+    MDB_dbi *dbis;
+    int n_tables;
+    struct store_txn
+        *spare[STORE_SPARE_READS]; /* reset read transactions: renewing is 5 times cheaper */
+    int n_spare;
+};
+
+struct store_txn {
+    struct store_env *env;
+    MDB_txn *mdb; /* NULL: every operation fails with STORE_EIO */
+    bool is_write;
+    bool *failed; /* set on a failed change; may be NULL */
+};
+
+const char *
+store_strerror(int code)
+{
+    switch (code) {
+    case 0:
+        return "success";
+    case STORE_EIO:
+        return "input/output error";
+    case STORE_EFULL:
+        return "no space left in the database or on the device";
+    case STORE_ECORRUPT:
+        return "corrupt or unknown data";
+    case STORE_EINVAL:
+        return "invalid operation";
+    case STORE_EBUSY:
+        return "the database is busy";
+    }
+    return "unknown error";
+}
+
+static int
+translate(int rc)
+{
+    switch (rc) {
+    case 0:
+        return 0;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case MDB_DBS_FULL:
+    case ENOSPC:
+    case EDQUOT:
+        return STORE_EFULL;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_VERSION_MISMATCH:
+    case MDB_INVALID:
+    case MDB_INCOMPATIBLE:
+        return STORE_ECORRUPT;
+    case MDB_BAD_VALSIZE:
+    case MDB_BAD_TXN:
+    case MDB_BAD_DBI:
+    case EINVAL:
+        return STORE_EINVAL;
+    case MDB_READERS_FULL:
+    case EBUSY:
+    case EAGAIN:
+        return STORE_EBUSY;
+    }
+    return STORE_EIO;
+}
+
+static MDB_val
+val(struct str s)
+{
+    return (MDB_val){.mv_size = s.len, .mv_data = (void *) (uintptr_t) s.data};
+}
+
+static struct str
+str_of(MDB_val v)
+{
+    return str_make(v.mv_data, v.mv_size);
+}
+
+static int
+open_tables(struct store_env *env, const struct store_table *tables)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    for (int i = 0; i < env->n_tables; i++) {
+        rc = mdb_dbi_open(txn, tables[i].name, MDB_CREATE, &env->dbis[i]);
+        if (rc != 0) {
+            mdb_txn_abort(txn);
+            return rc;
+        }
+    }
+    return mdb_txn_commit(txn);
+}
+
+int
+store_env_open(struct store_env **ret, const char *dir, const struct store_table *tables,
+               int n_tables, size_t map_bytes, struct err *err)
+{
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return err_set(err, ERR_IO_ERROR, "cannot create directory %s: %s", dir, strerror(errno));
+    struct store_env *env = mem_new(1, sizeof(*env));
+    env->dbis = mem_new((size_t) n_tables, sizeof(*env->dbis));
+    env->n_tables = n_tables;
+    int rc = mdb_env_create(&env->mdb);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(env->mdb, (MDB_dbi) n_tables);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(env->mdb, STORE_MAX_READERS);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(env->mdb, map_bytes);
+    if (rc == 0)
+        rc = mdb_env_open(env->mdb, dir, MDB_NOTLS, 0600);
+    if (rc == 0)
+        rc = open_tables(env, tables);
+    if (rc != 0) {
+        store_env_close(env);
+        return err_set(err, ERR_IO_ERROR, "cannot open database %s: %s", dir, mdb_strerror(rc));
+    }
+    *ret = env;
+    return 0;
+}
+
+void
+store_env_close(struct store_env *env)
+{
+    if (env == NULL)
+        return;
+    for (int i = 0; i < env->n_spare; i++) {
+        mdb_txn_abort(env->spare[i]->mdb);
+        free(env->spare[i]);
+    }
+    if (env->mdb != NULL)
+        mdb_env_close(env->mdb);
+    free(env->dbis);
+    free(env);
+}
+
+void
+store_env_size(struct store_env *env, uint64_t *ret_used_bytes, uint64_t *ret_file_bytes)
+{
+    MDB_envinfo info = {0};
+    MDB_stat stat = {0};
+    (void) mdb_env_info(env->mdb, &info); /* these two fail only for a NULL argument */
+    (void) mdb_env_stat(env->mdb, &stat);
+    *ret_file_bytes = (info.me_last_pgno + 1) * (uint64_t) stat.ms_psize;
+    *ret_used_bytes = 0;
+    struct store_txn *txn;
+    if (store_begin_read(env, &txn) != 0)
+        return;
+    for (int i = 0; i < env->n_tables; i++) {
+        if (mdb_stat(txn->mdb, env->dbis[i], &stat) == 0)
+            *ret_used_bytes +=
+                (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) *
+                (uint64_t) stat.ms_psize;
+    }
+    store_abort(txn);
+}
+
+int
+store_begin_read(struct store_env *env, struct store_txn **ret)
+{
+    if (env->n_spare > 0) {
+        struct store_txn *txn = env->spare[--env->n_spare];
+        int rc = mdb_txn_renew(txn->mdb);
+        if (rc == 0) {
+            *ret = txn;
+            return 0;
+        }
+        mdb_txn_abort(txn->mdb);
+        free(txn);
+        return translate(rc);
+    }
+    struct store_txn *txn = mem_new(1, sizeof(*txn));
+    txn->env = env;
+    int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn->mdb);
+    if (rc != 0) {
+        free(txn);
+        return translate(rc);
+    }
+    *ret = txn;
+    return 0;
+}
+
+int
+store_begin_write(struct store_env *env, struct store_txn **ret)
+{
+    struct store_txn *txn = mem_new(1, sizeof(*txn));
+    txn->env = env;
+    txn->is_write = true;
+    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn->mdb);
+    if (rc != 0) {
+        log_error("store", "cannot begin a transaction: %s", mdb_strerror(rc));
+        free(txn);
+        return translate(rc);
+    }
+    *ret = txn;
+    return 0;
+}
+
+struct store_txn *
+store_begin_failed(struct store_env *env)
+{
+    struct store_txn *txn = mem_new(1, sizeof(*txn));
+    txn->env = env;
+    txn->is_write = true;
+    return txn;
+}
+
+void
+store_watch_failures(struct store_txn *txn, bool *failed)
+{
+    txn->failed = failed;
+}
+
+int
+store_commit(struct store_txn *txn)
+{
+    int rc = txn->mdb == NULL ? EIO : mdb_txn_commit(txn->mdb);
+    if (rc != 0)
+        log_error("store", "commit failed: %s", mdb_strerror(rc));
+    free(txn);
+    return rc == MDB_PANIC ? STORE_EIO : translate(rc);
+}
+
+void
+store_abort(struct store_txn *txn)
+{
+    if (txn == NULL)
+        return;
+    if (!txn->is_write && txn->env->n_spare < STORE_SPARE_READS) {
+        mdb_txn_reset(txn->mdb);
+        txn->env->spare[txn->env->n_spare++] = txn;
+        return;
+    }
+    if (txn->mdb != NULL)
+        mdb_txn_abort(txn->mdb);
+    free(txn);
+}
+
+/* A change went wrong: nothing of this transaction may be committed. */
+static int
+failed(struct store_txn *txn, int rc)
+{
+    if (rc != 0 && txn->failed != NULL)
+        *txn->failed = true;
+    return translate(rc);
+}
+
+int
+store_get(struct store_txn *txn, int table, struct str key, struct str *ret)
+{
+    MDB_val k = val(key), v;
+    if (txn->mdb == NULL)
+        return STORE_EIO;
+    int rc = mdb_get(txn->mdb, txn->env->dbis[table], &k, &v);
+    if (rc == MDB_NOTFOUND)
+        return 0;
+    if (rc != 0)
+        return translate(rc);
+    if (ret != NULL)
+        *ret = str_of(v);
+    return 1;
+}
+
+int
+store_put(struct store_txn *txn, int table, struct str key, struct str value)
+{
+    MDB_val k = val(key), v = val(value);
+    if (txn->mdb == NULL)
+        return failed(txn, EIO);
+    return failed(txn, mdb_put(txn->mdb, txn->env->dbis[table], &k, &v, 0));
+}
+
+int
+store_append(struct store_txn *txn, int table, struct str key, struct str value)
+{
+    MDB_val k = val(key), v = val(value);
+    if (txn->mdb == NULL)
+        return failed(txn, EIO);
+    int rc = mdb_put(txn->mdb, txn->env->dbis[table], &k, &v, MDB_APPEND);
+    if (rc == MDB_KEYEXIST)
+        rc = mdb_put(txn->mdb, txn->env->dbis[table], &k, &v, 0);
+    return failed(txn, rc);
+}
+
+int
+store_delete(struct store_txn *txn, int table, struct str key)
+{
+    MDB_val k = val(key);
+    if (txn->mdb == NULL)
+        return failed(txn, EIO);
+    int rc = mdb_del(txn->mdb, txn->env->dbis[table], &k, NULL);
+    if (rc == MDB_NOTFOUND)
+        return 0;
+    return rc == 0 ? 1 : failed(txn, rc);
+}
+
+int
+store_clear(struct store_txn *txn, int table)
+{
+    if (txn->mdb == NULL)
+        return failed(txn, EIO);
+    return failed(txn, mdb_drop(txn->mdb, txn->env->dbis[table], 0));
+}
+
+int
+store_count(struct store_txn *txn, int table, uint64_t *ret)
+{
+    MDB_stat stat;
+    if (txn->mdb == NULL)
+        return STORE_EIO;
+    int rc = mdb_stat(txn->mdb, txn->env->dbis[table], &stat);
+    if (rc != 0)
+        return translate(rc);
+    *ret = stat.ms_entries;
+    return 0;
+}
+
+int
+store_cursor_open(struct store_cursor *c, struct store_txn *txn, int table)
+{
+    MDB_cursor *mdb;
+    *c = (struct store_cursor){0};
+    if (txn->mdb == NULL)
+        return STORE_EIO;
+    int rc = mdb_cursor_open(txn->mdb, txn->env->dbis[table], &mdb);
+    if (rc != 0)
+        return translate(rc);
+    c->mdb = mdb;
+    c->txn = txn;
+    return 0;
+}
+
+void
+store_cursor_close(struct store_cursor *c)
+{
+    if (c->mdb != NULL)
+        mdb_cursor_close(c->mdb);
+    *c = (struct store_cursor){0};
+}
+
+static int
+move(struct store_cursor *c, MDB_cursor_op op, struct str from)
+{
+    MDB_val k = val(from), v = {0};
+    if (c->mdb == NULL)
+        return STORE_EIO;
+    int rc = mdb_cursor_get(c->mdb, &k, &v, op);
+    if (rc == MDB_NOTFOUND)
+        return 0;
+    if (rc != 0)
+        return translate(rc);
+    c->key = str_of(k);
+    c->value = str_of(v);
+    return 1;
+}
+
+int
+store_cursor_seek(struct store_cursor *c, struct str key)
+{
+    return key.len == 0 ? move(c, MDB_FIRST, STR_NULL) : move(c, MDB_SET_RANGE, key);
+}
+
+int
+store_cursor_first(struct store_cursor *c)
+{
+    return move(c, MDB_FIRST, STR_NULL);
+}
+
+int
+store_cursor_last(struct store_cursor *c)
+{
+    return move(c, MDB_LAST, STR_NULL);
+}
+
+int
+store_cursor_next(struct store_cursor *c)
+{
+    return move(c, MDB_NEXT, STR_NULL);
+}
+
+int
+store_cursor_prev(struct store_cursor *c)
+{
+    return move(c, MDB_PREV, STR_NULL);
+}
+
+int
+store_cursor_delete(struct store_cursor *c)
+{
+    if (c->mdb == NULL)
+        return STORE_EIO;
+    return failed(c->txn, mdb_cursor_del(c->mdb, 0));
+}

@@ -1,0 +1,104 @@
+#pragma once
+/* The rows of webhook/ in the main environment: their shapes, keys, and how they are read and
+ * written. Private to the folder.
+ *
+ *  TABLE_WEBHOOKS      uuid                                    registered webhooks (webhook_encode)
+ *  TABLE_EVENTS        event u64be                             struct event_record
+ *  TABLE_EVENT_LINES   event u64be, part u32be                 rendered lines (lines_add,
+ * lines_next) TABLE_DELIVERIES    delivery u64be                          struct delivery_record
+ *  TABLE_DELIVERY_DUE  webhook uuid, due ms u64be, delivery    empty; exactly the owed deliveries.
+ * The webhook comes first, so that one with a long backlog costs others nothing TABLE_ATTEMPTS
+ * delivery u64be, attempt u32be           struct attempt_record TABLE_META "webhook-counters"
+ * struct counters_record "webhook-lane:" uuid                    struct lane_record */
+#include "base/uuid.h"
+#include "store/rec.h"
+#include "store/tables.h"
+
+enum delivery_state {
+    DELIVERY_OWED,
+    DELIVERY_DELIVERED, /* accepted with a 2xx */
+    DELIVERY_EXHAUSTED, /* the schedule has ended; kept, can be replayed */
+    DELIVERY_DISCARDED, /* its webhook was deleted */
+    DELIVERY_STATES
+};
+const char *delivery_state_name(enum delivery_state s);
+
+struct event_record {
+    struct uuid id; /* what receivers see; the same on every attempt */
+    uint32_t batch_uid;
+    int64_t created_at_ns;
+    uint32_t n_lines, n_parts;
+    uint64_t n_bytes; /* of the lines with their newlines */
+    uint64_t first_delivery;
+    uint32_t n_deliveries; /* made with the event, consecutive from first_delivery */
+    uint32_t n_kept;       /* delivery rows that still refer to it; at 0 the event goes */
+};
+
+struct delivery_record {
+    uint64_t event;
+    struct uuid webhook;
+    uint64_t sequence; /* gapless a webhook, from 1 */
+    enum delivery_state state;
+    uint32_t attempts; /* ended ones */
+    int64_t due_at_ms; /* wall clock; as in the key of its due row while owed */
+    int64_t created_at_ns, finished_at_ns;
+};
+
+enum { ATTEMPT_TEXT_CAP = 256 };
+struct attempt_record {
+    int64_t started_at_ns;
+    char outcome[32]; /* "answered" and the other names of enum http_outcome */
+    int status;
+    char address[64], detail[ATTEMPT_TEXT_CAP];
+    int64_t dns_us, connect_us, tls_us, first_byte_us, total_us; /* -1: not reached */
+};
+
+/* What outlives a process of the lane of a webhook. */
+struct lane_record {
+    uint64_t next_sequence;
+    bool is_failing;
+};
+
+struct counters_record {
+    uint64_t next_event, next_delivery;
+    uint64_t event_bytes; /* of all stored lines that an event row refers to */
+};
+
+/* Each get: 1 found, 0 not there, negative STORE_E* (ret untouched unless 1). Each put: 0 or
+ * negative. */
+int event_get(struct store_txn *txn, uint64_t event, struct event_record *ret);
+int event_put(struct store_txn *txn, uint64_t event, const struct event_record *e);
+int delivery_get(struct store_txn *txn, uint64_t delivery, struct delivery_record *ret);
+int delivery_put(struct store_txn *txn, uint64_t delivery, const struct delivery_record *d);
+bool delivery_decode(struct str value, struct delivery_record *ret);
+int attempt_get(struct store_txn *txn, uint64_t delivery, uint32_t attempt,
+                struct attempt_record *ret);
+int attempt_put(struct store_txn *txn, uint64_t delivery, uint32_t attempt,
+                const struct attempt_record *a);
+/* A row that was never written reads as sequence 1, not failing. */
+int lane_record_get(struct store_txn *txn, const struct uuid *webhook, struct lane_record *ret);
+int lane_record_put(struct store_txn *txn, const struct uuid *webhook, const struct lane_record *l);
+int lane_record_delete(struct store_txn *txn, const struct uuid *webhook);
+int counters_get(struct store_txn *txn, struct counters_record *ret);
+int counters_put(struct store_txn *txn, const struct counters_record *c);
+
+/* Keys into the caller's bytes. */
+enum { KEY_DUE_LEN = 32, KEY_PART_LEN = 12 };
+struct str key_due(uint8_t out[KEY_DUE_LEN], const struct uuid *webhook, int64_t due_ms,
+                   uint64_t delivery);
+bool key_due_read(struct str key, struct uuid *ret_webhook, int64_t *ret_due_ms,
+                  uint64_t *ret_delivery);
+/* Of an event's part, or of a delivery's attempt. */
+struct str key_numbered(uint8_t out[KEY_PART_LEN], uint64_t number, uint32_t part);
+
+/* Lines of an event, many to a part. */
+struct line_view {
+    struct str index_uid; /* data NULL: none */
+    uint8_t kind, status;
+    struct str text; /* without the newline */
+};
+void lines_begin(struct buf *part); /* an empty part */
+void lines_add(struct buf *part, const struct line_view *line);
+/* Reads the line at *at (0: the first one) of a stored part and moves *at behind it: 1, 0 at the
+ * end, STORE_ECORRUPT. */
+int lines_next(struct str part, size_t *at, struct line_view *ret);

@@ -1,0 +1,286 @@
+"""/tasks and /batches: shapes, paging, filters, cancelation."""
+
+import pytest
+
+TASK_KEYS = [
+    "uid",
+    "batchUid",
+    "indexUid",
+    "status",
+    "type",
+    "canceledBy",
+    "details",
+    "error",
+    "duration",
+    "enqueuedAt",
+    "startedAt",
+    "finishedAt",
+]
+BATCH_KEYS = [
+    "uid",
+    "progress",
+    "details",
+    "stats",
+    "duration",
+    "startedAt",
+    "finishedAt",
+    "batchStrategy",
+]
+
+
+def error(answer):
+    body = answer.json
+    return answer.status, body["code"], body["message"]
+
+
+def uids(answer):
+    return [task["uid"] for task in answer.json["results"]]
+
+
+@pytest.fixture(scope="module")
+def filled(shared):
+    """Tasks 0-5: creations of a, b; an import into a; a failed import; a swap; a deletion of b."""
+    for answer in (
+        shared.post("/indexes", {"uid": "a"}),
+        shared.post("/indexes", {"uid": "b"}),
+        shared.post("/indexes/a/documents", [{"id": 1}]),
+        shared.post("/indexes/a/documents", [{"id": "not valid"}]),
+        shared.post("/swap-indexes", [{"indexes": ["a", "b"]}]),
+        shared.delete("/indexes/b"),
+    ):
+        shared.wait_task(answer)
+    return shared
+
+
+def test_a_task_has_all_its_keys(filled):
+    task = filled.task(0)
+    assert list(task) == TASK_KEYS
+    assert task["error"] is None and task["canceledBy"] is None
+    assert task["duration"].startswith("PT")
+
+
+def test_a_failed_task_tells_its_error(filled):
+    task = filled.task(3)
+    assert task["status"] == "failed"
+    assert list(task["error"]) == ["message", "code", "type", "link"]
+    assert task["error"]["code"] == "invalid_document_id"
+    assert task["details"] == {"receivedDocuments": 1, "indexedDocuments": 0}
+
+
+@pytest.mark.parametrize("uid", ["doggo", "-1", "424242424242", "1.0"])
+def test_uids_that_are_none(shared, uid):
+    assert error(shared.get(f"/tasks/{uid}")) == (
+        400,
+        "invalid_task_uids",
+        f"Task uid `{uid}` is invalid. It should only contain numeric characters.",
+    )
+    assert error(shared.get(f"/batches/{uid}")) == (
+        400,
+        "invalid_batch_uids",
+        f"Batch uid `{uid}` is invalid. It should only contain numeric characters.",
+    )
+
+
+def test_unknown_uids(shared):
+    assert error(shared.get("/tasks/4242")) == (404, "task_not_found", "Task `4242` not found.")
+    assert error(shared.get("/batches/4242")) == (
+        404,
+        "batch_not_found",
+        "Batch `4242` not found.",
+    )
+
+
+def test_list_is_newest_first(filled):
+    page = filled.get("/tasks").json
+    assert list(page) == ["results", "total", "limit", "from", "next"]
+    assert [task["uid"] for task in page["results"]] == [5, 4, 3, 2, 1, 0]
+    assert (page["total"], page["limit"], page["from"], page["next"]) == (6, 20, 5, None)
+
+
+def test_pages_follow_next(filled):
+    seen, at = [], None
+    while True:
+        page = filled.get("/tasks?limit=4" + (f"&from={at}" if at is not None else "")).json
+        seen += [task["uid"] for task in page["results"]]
+        at = page["next"]
+        if at is None:
+            break
+    assert seen == [5, 4, 3, 2, 1, 0]
+
+
+def test_reverse_is_oldest_first(filled):
+    page = filled.get("/tasks?reverse=true&limit=2&from=1").json
+    assert [task["uid"] for task in page["results"]] == [1, 2]
+    assert (page["from"], page["next"], page["total"]) == (1, 3, 6)
+
+
+def test_limit_zero_shows_only_where_to_start(filled):
+    page = filled.get("/tasks?limit=0").json
+    assert page["results"] == []
+    assert (page["from"], page["next"]) == (None, 5)
+
+
+@pytest.mark.parametrize(
+    "query, expected",
+    [
+        ("uids=1,3", [3, 1]),
+        ("uids=3,1,3&reverse=true", [1, 3]),
+        ("uids=99", []),
+        ("uids=*", [5, 4, 3, 2, 1, 0]),
+        ("statuses=failed", [3]),
+        ("statuses=FAILED,succeeded&uids=2,3", [3, 2]),
+        ("types=indexCreation", [1, 0]),
+        ("types=indexcreation,indexSwap", [4, 1, 0]),
+        ("canceledBy=0", []),
+        ("beforeEnqueuedAt=2020-01-01", []),
+        ("afterEnqueuedAt=2020-01-01T00:00:00Z&limit=2", [5, 4]),
+        ("afterFinishedAt=*&uids=0", [0]),
+    ],
+)
+def test_filters(filled, query, expected):
+    assert uids(filled.get(f"/tasks?{query}")) == expected
+
+
+def test_total_counts_matches_not_the_page(filled):
+    page = filled.get("/tasks?types=indexCreation&limit=1").json
+    assert (page["total"], page["from"], page["next"]) == (2, 1, 0)
+    page = filled.get("/tasks?types=indexCreation&from=0").json
+    assert (page["total"], page["from"], page["next"]) == (2, 0, None)
+
+
+def test_index_uids_hide_tasks_of_no_single_index(filled):
+    page = filled.get("/tasks?indexUids=a,b").json
+    assert [task["uid"] for task in page["results"]] == [5, 3, 2, 1, 0]
+    assert page["total"] == 6
+
+
+@pytest.mark.parametrize(
+    "query, code",
+    [
+        ("limit=doggo", "invalid_task_limit"),
+        ("from=doggo", "invalid_task_from"),
+        ("reverse=doggo", "invalid_task_reverse"),
+        ("batchUids=doggo", "invalid_batch_uids"),
+        ("uids=doggo", "invalid_task_uids"),
+        ("canceledBy=doggo", "invalid_task_canceled_by"),
+        ("types=doggo", "invalid_task_types"),
+        ("statuses=doggo", "invalid_task_statuses"),
+        ("indexUids=a%20b", "invalid_index_uid"),
+        ("afterEnqueuedAt=doggo", "invalid_task_after_enqueued_at"),
+        ("beforeEnqueuedAt=doggo", "invalid_task_before_enqueued_at"),
+        ("afterStartedAt=doggo", "invalid_task_after_started_at"),
+        ("beforeStartedAt=doggo", "invalid_task_before_started_at"),
+        ("afterFinishedAt=doggo", "invalid_task_after_finished_at"),
+        ("beforeFinishedAt=doggo", "invalid_task_before_finished_at"),
+        ("uid=1", "bad_request"),
+    ],
+)
+def test_bad_filters(shared, query, code):
+    for route in ("/tasks", "/batches"):
+        answer = shared.get(f"{route}?{query}")
+        assert (answer.status, answer.json["code"]) == (400, code)
+
+
+# --- batches
+
+
+def test_a_batch_has_all_its_keys(filled):
+    batch = filled.get(f"/batches/{filled.task(2)['batchUid']}").json
+    assert list(batch) == BATCH_KEYS
+    assert batch["progress"] is None
+    assert batch["stats"]["indexUids"] == {"b": batch["stats"]["totalNbTasks"]}
+
+
+def test_batches_are_listed_like_tasks(filled):
+    page = filled.get("/batches?limit=1").json
+    assert list(page) == ["results", "total", "limit", "from", "next"]
+    assert page["from"] == page["results"][0]["uid"] == page["total"] - 1
+    assert page["next"] == page["from"] - 1
+
+
+def test_batches_by_the_facts_of_their_tasks(filled):
+    of_three = filled.task(3)["batchUid"]
+    assert uids(filled.get("/batches?uids=3")) == [of_three]
+    assert uids(filled.get(f"/batches?batchUids={of_three}")) == [of_three]
+    assert of_three in uids(filled.get("/batches?statuses=failed"))
+    assert uids(filled.get("/batches?types=indexSwap")) == [filled.task(4)["batchUid"]]
+    assert uids(filled.get("/batches?beforeEnqueuedAt=2020-01-01")) == []
+    assert len(uids(filled.get("/batches?afterEnqueuedAt=2020-01-01"))) == 6
+    assert uids(filled.get("/batches?statuses=enqueued")) == []
+
+
+# --- cancelation
+
+
+@pytest.fixture
+def paused(start_server):
+    """A server that runs no batch: tasks stay enqueued."""
+    return start_server("--experimental-max-number-of-batched-tasks", "0")
+
+
+def test_cancel_answers_200_with_a_summary(server):
+    answer = server.post("/tasks/cancel?uids=*")
+    assert answer.status == 200
+    summary = answer.json
+    assert (summary["indexUid"], summary["type"]) == (None, "taskCancelation")
+    task = server.done(answer)
+    assert task["details"] == {
+        "matchedTasks": 0,
+        "canceledTasks": 0,
+        "originalFilter": "?uids=*",
+    }
+
+
+def test_cancel_matches_when_it_is_sent(paused):
+    for i in range(4):
+        paused.post("/indexes", {"uid": f"index{i}"})
+    by_uids = paused.post("/tasks/cancel?uids=0,2,77").json["taskUid"]
+    by_star = paused.post("/tasks/cancel?uids=%2A").json["taskUid"]
+    by_filter = paused.post("/tasks/cancel?indexUids=index1%2Cindex3&statuses=enqueued").json
+    assert paused.task(by_uids)["details"]["matchedTasks"] == 2
+    assert paused.task(by_star)["details"] == {
+        "matchedTasks": 5,
+        "canceledTasks": None,
+        "originalFilter": "?uids=%2A",
+    }
+    assert paused.task(by_filter["taskUid"])["details"] == {
+        "matchedTasks": 2,
+        "canceledTasks": None,
+        "originalFilter": "?indexUids=index1%2Cindex3&statuses=enqueued",
+    }
+
+
+def test_canceled_tasks_name_their_cancelation(hooked, receiver):
+    """The receiver holds its answer, so the queue pauses and tasks wait to be canceled."""
+    receiver.script = ["hold", 200]
+    hooked.post("/indexes", {"uid": "first"})
+    receiver.next()
+    waiting = [hooked.post("/indexes", {"uid": f"w{i}"}).json["taskUid"] for i in range(3)]
+    cancel = hooked.run("POST", f"/tasks/cancel?uids={waiting[0]},{waiting[2]}")
+    assert cancel["details"]["canceledTasks"] == 2
+    canceled = hooked.task(waiting[0])
+    assert canceled["status"] == "canceled"
+    assert canceled["canceledBy"] == cancel["uid"]
+    assert canceled["batchUid"] == cancel["batchUid"]
+    assert canceled["error"] is None
+    assert canceled["startedAt"] == cancel["startedAt"]
+    receiver.release()
+    assert hooked.wait_task(waiting[1])["status"] == "succeeded"
+    assert hooked.get("/indexes/w0").status == 404
+    assert uids(hooked.get(f"/tasks?canceledBy={cancel['uid']}")) == [waiting[2], waiting[0]]
+    assert uids(hooked.get(f"/batches?canceledBy={cancel['uid']}")) == [cancel["batchUid"]]
+
+
+def test_cancel_needs_a_filter(shared):
+    assert error(shared.post("/tasks/cancel")) == (
+        400,
+        "missing_task_filters",
+        "Query parameters to filter the tasks to cancel are missing. Available query parameters "
+        "are: `uids`, `indexUids`, `statuses`, `types`, `canceledBy`, `beforeEnqueuedAt`, "
+        "`afterEnqueuedAt`, `beforeStartedAt`, `afterStartedAt`, `beforeFinishedAt`, "
+        "`afterFinishedAt`.",
+    )
+
+
+def test_cancel_refuses_paging(shared):
+    assert shared.post("/tasks/cancel?limit=1").json["code"] == "bad_request"
