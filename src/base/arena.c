@@ -45,14 +45,15 @@ arena_alloc(struct arena *a, size_t size)
     struct chunk *c = a->chunks;
     if (c == NULL || c->cap - c->used < size) {
         size_t cap = size > ARENA_CHUNK_BYTES ? size : ARENA_CHUNK_BYTES;
-        c = mem_new(1, sizeof(*c) + cap);
+        c = mem_grow(NULL, 1, sizeof(*c) + cap); /* zeroed piece by piece below */
         c->cap = cap;
+        c->used = 0;
         c->next = a->chunks;
         a->chunks = c;
     }
     void *p = c->bytes + c->used;
     c->used += size;
-    return p;
+    return memset(p, 0, size);
 }
 
 char *

@@ -15,7 +15,7 @@ struct json_doc {
 };
 
 enum {
-    SCRATCH_MIN_BYTES = 64 * 1024,
+    SCRATCH_MIN_BYTES = 4 * 1024, /* one small document: a large block would cost more than parsing */
     SCRATCH_MAX_BYTES = 1024 * 1024, /* larger documents use the heap */
 };
 
@@ -172,7 +172,7 @@ scratch_reserve(struct json_scratch *s, size_t text_len)
         return true;
     free(s->memory);
     s->cap = need + need / 2;
-    s->memory = mem_new(s->cap, 1);
+    s->memory = mem_grow(NULL, s->cap, 1); /* need not be zeroed */
     return true;
 }
 

@@ -260,7 +260,7 @@ expect_byte(struct gate *g, char c, char want, enum step next)
 {
     if (c != want)
         return malformed(g, "a chunk does not end where its size says");
-    g->step = next;
+    g->step = (int) next;
     return GATE_MORE;
 }
 

@@ -58,7 +58,8 @@ parse_method(struct gate *g, struct str method)
                    (int) (method.len > 32 ? 32 : method.len), method.data);
 }
 
-/* The path of an absolute-form target ("http://host:port/path?query"), NULL data when it is none. */
+/* The path of an absolute-form target ("http://host:port/path?query"), NULL data when it is none.
+ */
 static struct str
 after_authority(struct str target)
 {
@@ -79,8 +80,8 @@ static int
 parse_target(struct gate *g, struct str target)
 {
     if (target.len > g->limits.max_uri_bytes)
-        return err_set(&g->err, ERR_URI_TOO_LONG,
-                       "The request target is longer than %zu bytes.", g->limits.max_uri_bytes);
+        return err_set(&g->err, ERR_URI_TOO_LONG, "The request target is longer than %zu bytes.",
+                       g->limits.max_uri_bytes);
     for (size_t i = 0; i < target.len; i++) {
         unsigned char c = (unsigned char) target.data[i];
         if (c <= ' ' || c == 0x7f || c == '#')

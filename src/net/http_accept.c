@@ -22,8 +22,7 @@ parse_weight(struct str params)
     struct str param;
     while (str_split(&params, ';', &param)) {
         param = str_trim(param);
-        if (param.len < 3 || (param.data[0] != 'q' && param.data[0] != 'Q') ||
-            param.data[1] != '=')
+        if (param.len < 3 || (param.data[0] != 'q' && param.data[0] != 'Q') || param.data[1] != '=')
             continue;
         int weight = 0, scale = 100;
         if (param.data[2] != '0')

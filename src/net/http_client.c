@@ -41,8 +41,7 @@ http_outcome_name(enum http_outcome o)
     return outcome_names[o];
 }
 
-/* --- states and steps --------------------------------------------------------------------------
- */
+/* --- states and steps ------------------------------------------------------------------ */
 
 static void
 exchange_set_state(struct http_exchange *x, enum exchange_state state)
@@ -148,8 +147,7 @@ exchange_call_back(struct http_exchange *x)
     exchange_free(x);
 }
 
-/* --- connecting ----------------------------------------------------------------------------------
- */
+/* --- connecting ------------------------------------------------------------------------ */
 
 static char *
 connection_key(const struct http_exchange *x, size_t at, char *address, size_t cap)
@@ -283,8 +281,7 @@ on_resolved(void *arg, const struct sockaddr_storage *addresses, size_t n, const
         exchange_schedule(x, WORK_CONNECT);
 }
 
-/* --- what the connection reports
- * ------------------------------------------------------------------ */
+/* --- what the connection reports ------------------------------------------------------------- */
 
 void
 http_exchange_on_connected(struct http_exchange *x)
@@ -431,8 +428,7 @@ on_connect_share(void *arg)
         http_exchange_on_connect_failed(x, ETIMEDOUT);
 }
 
-/* --- starting
- * -------------------------------------------------------------------------------------- */
+/* --- starting -------------------------------------------------------------------------------- */
 
 static void
 exchange_copy_request(struct http_exchange *x, const struct http_client_request *request)
@@ -509,8 +505,7 @@ http_exchange_cancel(struct http_exchange *x)
     x->outcome = HTTP_OUTCOME_CANCELED; /* also when another end was about to be told */
 }
 
-/* --- the client
- * ------------------------------------------------------------------------------------ */
+/* --- the client ------------------------------------------------------------------------------ */
 
 static void
 take_step(struct http_exchange *x)
@@ -530,18 +525,14 @@ on_timer(void *arg)
 {
     struct http_client *c = arg;
     struct http_exchange *list = c->work;
-    bool is_gone = false;
     http_client_idle_free_dead(c);
     c->work = NULL; /* what comes now waits for the next turn */
     c->work_tail = &c->work;
-    c->ret_is_gone = &is_gone;
-    while (list != NULL && !is_gone) {
+    while (list != NULL && !c->is_freed) { /* by a caller's function: the memory goes later */
         struct http_exchange *x = list;
         list = x->next_work;
         take_step(x);
     }
-    if (!is_gone)
-        c->ret_is_gone = NULL;
 }
 
 struct http_client *
@@ -587,9 +578,7 @@ http_client_free(struct http_client *c)
 {
     if (c == NULL)
         return;
-    if (c->ret_is_gone != NULL)
-        *c->ret_is_gone = true;
-    c->ret_is_gone = NULL;
+    c->is_freed = true;
     while (c->exchanges != NULL) {
         http_exchange_cancel(c->exchanges);
         c->work = NULL; /* nothing is left to the timer */

@@ -61,7 +61,8 @@ struct http_client_result {
     const char *address;     /* connected (or refused) address, "" when none */
     struct str body;         /* up to max_response_bytes */
     const char *retry_after; /* header value or NULL */
-    /* microseconds since the start of the exchange, -1 when not reached */
+    /* microseconds since the start of the exchange, -1 when not reached (a kept-alive connection
+     * has neither connect_us nor tls_us) */
     int64_t dns_us, connect_us, tls_us, first_byte_us, total_us;
 };
 
@@ -72,6 +73,6 @@ typedef void http_client_fn(void *arg, const struct http_client_result *result);
 struct http_exchange *http_client_start(struct http_client *c,
                                         const struct http_client_request *request,
                                         http_client_fn *fn, void *arg);
-/* Ends it now; fn is called with CANCELED at the end of this turn. Harmless after the end? No: only
- * before fn ran. */
+/* Ends it now; fn is called with CANCELED in the next turn, also when another end was about to be
+ * told. Only before fn was called. */
 void http_exchange_cancel(struct http_exchange *x);

@@ -91,7 +91,7 @@ broken_text(const struct http_client_conn *conn)
     return "the connection failed";
 }
 
-/* --- connecting ------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------ */
 
 static void
 set_nodelay(struct http_client_conn *conn)
@@ -154,8 +154,7 @@ on_connecting(struct bufferevent *bev, short what, void *arg)
     conn->on_event(bev, what, conn->on_event_arg);
 }
 
-/* --- evhttp's callbacks ------------------------------------------------------------------------
- */
+/* --- evhttp's callbacks ---------------------------------------------------------------- */
 
 static void
 on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
@@ -281,7 +280,7 @@ on_done(struct evhttp_request *req, void *arg)
     buf_done(&detail);
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 /* A fresh one for each connection: reconnecting on a used SSL fails with some OpenSSL versions. */
 static SSL *

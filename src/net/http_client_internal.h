@@ -22,11 +22,10 @@ struct http_client {
     struct http_client_conn *dead; /* to be freed outside libevent's callbacks */
     size_t n_idle;
     struct loop_timer timer; /* runs work and dead in the next turn */
-    bool *ret_is_gone;       /* set while the timer runs: http_client_free was called inside */
+    bool is_freed;           /* the timer may still be running its list */
 };
 
-/* --- one connection (http_client_conn.c)
- * ------------------------------------------------------------ */
+/* --- one connection (http_client_conn.c) ----------------------------------------------------- */
 
 struct http_client_conn {
     struct http_client *client;
@@ -82,9 +81,7 @@ void http_exchange_on_complete(struct http_exchange *x);
 /* The connection broke or the answer is not HTTP; detail says what happened. */
 void http_exchange_on_broken(struct http_exchange *x, const char *detail);
 
-/* --- the idle ones (http_client_idle.c)
- * ----------------------------------------------------------------
- */
+/* --- the idle ones (http_client_idle.c) ------------------------------------------------ */
 
 void http_client_idle_put(struct http_client_conn *conn);
 /* NULL when there is none to use. */
@@ -94,7 +91,7 @@ void http_client_idle_bury(struct http_client_conn *conn);
 void http_client_idle_free_dead(struct http_client *c);
 void http_client_idle_drop_all(struct http_client *c);
 
-/* --- the request's head (http_client_head.c) -------------------------------------------------- */
+/* --- the request's head (http_client_head.c) ------------------------------------------------- */
 
 struct http_client_line {
     char *name, *value;
@@ -111,7 +108,7 @@ void http_client_head_done(struct http_client_head *head); /* wipes the values *
 /* -1 when evhttp cannot send it. */
 int http_client_method(const char *name, enum evhttp_cmd_type *ret);
 
-/* --- one exchange (http_client.c) ------------------------------------------------------------- */
+/* --- one exchange (http_client.c) ------------------------------------------------------------ */
 
 /* RESOLVING -> CONNECTING -> WAITING -> READING -> ENDED; from any state to ENDED, from WAITING
  * back to CONNECTING once when a kept-alive connection had died. Only exchange_set_state() moves

@@ -10,7 +10,8 @@
 enum {
     LIBEVENT_READ_BYTES = 4096, /* what evbuffer_read takes a turn (EVBUFFER_MAX_READ) */
     READ_MORE_BYTES = 256 << 10,
-    COPY_BELOW_BYTES = 2048, /* smaller pieces of a body are copied: their chains are mostly empty */
+    COPY_BELOW_BYTES =
+        2048, /* smaller pieces of a body are copied: their chains are mostly empty */
 };
 
 static struct evbuffer *

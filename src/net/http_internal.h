@@ -72,24 +72,24 @@ struct server_conn {
     struct http_server *server;
     TAILQ_ENTRY(server_conn) link;
     struct bufferevent *bev;
-    struct evbuffer *in, *out;        /* of bev */
-    struct evhttp_connection *evcon;  /* NULL until adopted */
-    bufferevent_data_cb on_writable;  /* evhttp's own callbacks, put back before its turn */
+    struct evbuffer *in, *out;       /* of bev */
+    struct evhttp_connection *evcon; /* NULL until adopted */
+    bufferevent_data_cb on_writable; /* evhttp's own callbacks, put back before its turn */
     bufferevent_data_cb on_readable;
     bufferevent_event_cb on_event;
-    struct evhttp_request *ticket;    /* the request evhttp waits for; HANDLING and STREAMING */
+    struct evhttp_request *ticket; /* the request evhttp waits for; HANDLING and STREAMING */
     struct http_request *request;
     enum conn_state state;
-    int64_t since_us;    /* entered the state, or last progress within it */
-    uint64_t mark;       /* progress at since_us */
-    uint32_t slot;       /* in server->slots */
+    int64_t since_us; /* entered the state, or last progress within it */
+    uint64_t mark;    /* progress at since_us */
+    uint32_t slot;    /* in server->slots */
     bool is_tls;
-    bool is_doomed;      /* to be cut by the next sweep */
-    bool is_surplus;     /* beyond max_connections */
-    bool has_served;     /* at least one reply was sent */
-    bool must_close;     /* after this reply */
-    bool must_linger;    /* the client may still be sending: let it read the answer */
-    bool is_in_intake;   /* the input callback is running */
+    bool is_doomed;    /* to be cut by the next sweep */
+    bool is_surplus;   /* beyond max_connections */
+    bool has_served;   /* at least one reply was sent */
+    bool must_close;   /* after this reply */
+    bool must_linger;  /* the client may still be sending: let it read the answer */
+    bool is_in_intake; /* the input callback is running */
     char ticket_line[TICKET_BYTES];
     size_t ticket_len;
 };
@@ -136,9 +136,9 @@ void http_listener_adjust(struct http_listener *l);
 
 /* --- server_conn.c */
 struct bufferevent *server_conn_accept(struct event_base *base, void *server); /* evhttp's bevcb */
-void server_conn_adopt(struct server_conn *c);                                   /* idempotent */
+void server_conn_adopt(struct server_conn *c);                                 /* idempotent */
 void server_conn_set_state(struct server_conn *c, enum conn_state state);
-void server_conn_cut(struct server_conn *c); /* frees it; never from inside its own callbacks */
+void server_conn_cut(struct server_conn *c);  /* frees it; never from inside its own callbacks */
 void server_conn_doom(struct server_conn *c); /* the same, soon */
 /* An interim answer ("100 Continue") outside evhttp's knowledge. */
 void server_conn_write_interim(struct server_conn *c, struct str text);
@@ -179,9 +179,9 @@ struct http_reply {
     int status;
     const char *content_type; /* NULL: none */
     struct str body;
-    char *owned;              /* body's memory when it may be taken over, freed in any case */
-    const char *encoding;     /* Content-Encoding, NULL: none */
-    bool has_length;          /* Content-Length is known: body.len */
+    char *owned;          /* body's memory when it may be taken over, freed in any case */
+    const char *encoding; /* Content-Encoding, NULL: none */
+    bool has_length;      /* Content-Length is known: body.len */
     bool is_chunked;
     bool varies; /* by Accept-Encoding */
 };

@@ -92,8 +92,7 @@ bind_tcp(const char *addr, struct err *err)
     char host[256], port[8];
     if (!split_address(addr, host, port))
         return fail(err, addr, "expected `host:port`, `[ipv6]:port` or `unix:/path`");
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
                     *list = NULL;
     int result = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &list);
     if (result != 0)
@@ -275,9 +274,9 @@ http_listener_new(struct http_server *s, struct err *err)
     int fd = bind_address(l, s->conf.addr, err);
     if (fd < 0)
         goto fail;
-    l->conns = evconnlistener_new(loop_base(s->loop), NULL, NULL,
-                                  LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, LISTEN_BACKLOG,
-                                  fd);
+    l->conns =
+        evconnlistener_new(loop_base(s->loop), NULL, NULL,
+                           LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, LISTEN_BACKLOG, fd);
     if (l->conns == NULL) {
         (void) fail(err, s->conf.addr, strerror(errno));
         (void) close(fd);

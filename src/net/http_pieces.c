@@ -159,7 +159,7 @@ end(struct http_pieces *p)
     r->pieces = NULL;
     end_pieces(p);
     if (is_chunked && evbuffer_add(r->conn->out, "0\r\n\r\n", 5) != 0) {
-        server_conn_set_state(r->conn, CONN_HANDLING);
+        server_conn_set_state(r->conn, CONN_CLOSING);
         server_conn_doom(r->conn);
         return;
     }

@@ -8,9 +8,9 @@
 #include "net/http_internal.h"
 
 enum {
-    ENCODE_MIN_BYTES = 1024,     /* below, the headers cost more than it saves */
+    ENCODE_MIN_BYTES = 1024,      /* below, the headers cost more than it saves */
     ENCODE_AT_ONCE_BYTES = 65536, /* above, in slices */
-    COPY_MAX_BYTES = 65536,      /* larger owned bodies are referred to, not copied */
+    COPY_MAX_BYTES = 65536,       /* larger owned bodies are referred to, not copied */
     ENCODE_LEVEL = 1,
     RETRY_AFTER_S = 10,
 };
@@ -196,6 +196,7 @@ http_reply_send(struct http_request *r, struct http_reply *reply)
     reply->owned = NULL;
     if (!is_whole) {
         log_error("http", "out of memory for a reply status=%d", reply->status);
+        server_conn_set_state(c, CONN_CLOSING); /* the call is over */
         server_conn_doom(c);
         return;
     }

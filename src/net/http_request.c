@@ -75,7 +75,7 @@ http_request_conn_gone(struct http_request *r, enum conn_state state)
     if (r->body != NULL)
         http_server_body_shrank(r->server, evbuffer_get_length(r->body));
     r->server = NULL;
-    void (*on_gone)(struct http_call *call) = r->call.on_gone;
+    void (*on_gone)(struct http_call * call) = r->call.on_gone;
     if (on_gone == NULL)
         return;
     r->call.on_gone = NULL;
@@ -138,8 +138,7 @@ dispatch(struct http_request *r)
         http_reply_error(call);
     } else if (http_request_is_preflight(r)) {
         answer_preflight(call);
-    } else if (http_accept_encoding(gate_header(&r->gate, "Accept-Encoding")) ==
-               HTTP_NO_ENCODING) {
+    } else if (http_accept_encoding(gate_header(&r->gate, "Accept-Encoding")) == HTTP_NO_ENCODING) {
         http_reply(call, 406, "text/plain", STR("gzip, deflate"));
     } else {
         s->stats.requests++;

@@ -51,9 +51,9 @@ struct http_server_conf {
     /* limits; 0 takes the default named in http_server.c */
     size_t max_header_bytes, max_uri_bytes, max_headers;
     uint64_t max_buffered_body_bytes; /* over all connections; beyond it 503 server_busy */
-    int max_connections;
+    int max_connections; /* some more get 503 too_many_connections, the rest wait unaccepted */
     int idle_timeout_ms, head_timeout_ms; /* keep-alive idle; first to last byte of a head */
-    int body_timeout_ms;                  /* without any byte of a body */
+    int body_timeout_ms; /* within which 1 KiB of a body must come, and some of a reply must go */
     void *app;
     /* Route, rights and body limit from the head alone. */
     void (*judge)(void *app, const struct http_head *head, struct http_verdict *ret);

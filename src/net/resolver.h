@@ -33,6 +33,6 @@ int resolver_reload(struct resolver *r, struct err *err);
 struct resolver_lookup *resolver_start(struct resolver *r, const char *name, resolver_fn *fn,
                                        void *arg);
 void resolver_cancel(struct resolver_lookup *lookup); /* before fn was called; fn is not called */
-/* Answers are kept for their time to live, at most RESOLVER_CACHE_MAX_S; this drops one that turned
+/* Answers are kept for their time to live, at most 30 s; this drops one that turned
  * out to be of no use. */
 void resolver_forget(struct resolver *r, const char *name);

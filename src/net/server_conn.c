@@ -98,14 +98,13 @@ void
 server_conn_set_state(struct server_conn *c, enum conn_state state)
 {
     static const char *const names[] = {
-        [CONN_IDLE] = "idle",           [CONN_HEAD] = "head",
-        [CONN_BODY] = "body",           [CONN_TICKET] = "ticket",
-        [CONN_HANDLING] = "handling",   [CONN_STREAMING] = "streaming",
-        [CONN_WRITING] = "writing",     [CONN_CLOSING] = "closing",
+        [CONN_IDLE] = "idle",       [CONN_HEAD] = "head",         [CONN_BODY] = "body",
+        [CONN_TICKET] = "ticket",   [CONN_HANDLING] = "handling", [CONN_STREAMING] = "streaming",
+        [CONN_WRITING] = "writing", [CONN_CLOSING] = "closing",
     };
     if (log_is_on(LOG_TRACE))
-        log_write(LOG_TRACE, "http", "connection state slot=%u %s -> %s", c->slot,
-                  names[c->state], names[state]);
+        log_write(LOG_TRACE, "http", "connection state slot=%u %s -> %s", c->slot, names[c->state],
+                  names[state]);
     c->state = state;
     c->mark = 0;
     /* The clock is read where deadlines count only. */
@@ -182,7 +181,8 @@ void
 http_lingering_begin_all(struct http_server *s)
 {
     struct lingering *l;
-    TAILQ_FOREACH (l, &s->lingering, link) {
+    TAILQ_FOREACH(l, &s->lingering, link)
+    {
         static const struct timeval quiet = {LINGER_QUIET_S, 0};
         if (l->has_begun)
             continue;
@@ -311,7 +311,8 @@ server_conn_finish(struct server_conn *c)
         (void) evhttp_add_header(evhttp_request_get_output_headers(ticket), "Connection", "close");
     if (evbuffer_get_length(c->out) > 0)
         (void) bufferevent_enable(c->bev, EV_WRITE);
-    evhttp_send_reply_end(ticket); /* calls server_conn_reply_done now, or when the output is empty */
+    evhttp_send_reply_end(
+        ticket); /* calls server_conn_reply_done now, or when the output is empty */
 }
 
 void
@@ -330,7 +331,8 @@ static void
 refuse_slow(struct server_conn *c, const char *what)
 {
     struct err err = ERR_INIT;
-    (void) err_set(&err, ERR_REQUEST_TIMEOUT, "The %s of the request did not arrive in time.", what);
+    (void) err_set(&err, ERR_REQUEST_TIMEOUT, "The %s of the request did not arrive in time.",
+                   what);
     http_intake_refuse_late(c, &err);
 }
 
@@ -369,7 +371,8 @@ server_conn_sweep(struct server_conn *c, int64_t now_us)
     }
     switch (c->state) {
     case CONN_IDLE:
-        /* A new connection, TLS handshake included, must say something as soon as a head must end. */
+        /* A new connection, TLS handshake included, must say something as soon as a head must end.
+         */
         if (age_ms >= (c->has_served ? conf->idle_timeout_ms : conf->head_timeout_ms))
             server_conn_cut(c);
         break;

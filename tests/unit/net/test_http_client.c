@@ -453,8 +453,7 @@ receiver_that_floods_instead_of_reading_is_cut(void **state)
     free(body);
 }
 
-/* --- the request
- * ----------------------------------------------------------------------------------- */
+/* --- the request ----------------------------------------------------------------------------- */
 
 /* Answers with the request itself as the body. */
 static void
@@ -659,8 +658,7 @@ request_body_of_megabytes_arrives_whole(void **state)
     receiver_stop(r);
 }
 
-/* --- connections
- * ----------------------------------------------------------------------------------- */
+/* --- connections ----------------------------------------------------------------------------- */
 
 /* n requests one after the other; gives the number of connections they took. */
 static int
@@ -864,8 +862,7 @@ ipv6_literal_is_connected_to(void **state)
     receiver_stop(r);
 }
 
-/* --- the policy
- * ------------------------------------------------------------------------------------ */
+/* --- the policy ------------------------------------------------------------------------------ */
 
 static void
 loopback_is_refused_by_default(void **state)
@@ -966,8 +963,7 @@ what_cannot_be_requested_is_a_bad_url(void **state)
     fixture_done(&f);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void
 cancel_ends_an_exchange_at_any_moment(void **state)
