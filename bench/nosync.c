@@ -1,7 +1,9 @@
 /* LD_PRELOAD library: syncs do nothing, so that the same server can be measured without the price
  * of durability. For measuring only. */
-/* The functions below replace glibc's: its checked wrappers must stay out of the way. */
+/* The functions below replace glibc's: its checked and renamed variants must stay out of the way.
+ */
 #undef _FORTIFY_SOURCE
+#undef _FILE_OFFSET_BITS
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>

@@ -87,32 +87,24 @@ struct browse {
     uint64_t offset, limit;
     struct shape shape;
     bool by_ids;
-    struct str *ids; /* distinct */
-    size_t n_ids;
+    struct str *ids; /* asked for */
+    size_t n_ids, n_looked_up;
+    uint32_t *found; /* their internal ids: in any order, then ascending and distinct */
+    size_t n_found;
     /* the cursor */
     bool has_begun;
-    uint64_t next; /* internal id, or position in ids */
+    uint64_t next; /* internal id, or position in found */
     uint64_t seen, shown;
 };
-
-static int
-compare_ids(const void *a, const void *b)
-{
-    return str_compare(*(const struct str *) a, *(const struct str *) b);
-}
 
 static void
 copy_ids(struct browse *b, const struct param_strs *ids)
 {
     b->by_ids = ids->is_given;
     b->ids = arena_alloc(b->arena, (ids->n + 1) * sizeof(*b->ids));
+    b->found = arena_alloc(b->arena, (ids->n + 1) * sizeof(*b->found));
     for (size_t i = 0; i < ids->n; i++)
-        b->ids[i] = arena_copy(b->arena, ids->values[i]);
-    qsort(b->ids, ids->n, sizeof(*b->ids), compare_ids);
-    for (size_t i = 0; i < ids->n; i++) {
-        if (i == 0 || !str_equal(b->ids[i], b->ids[b->n_ids - 1]))
-            b->ids[b->n_ids++] = b->ids[i];
-    }
+        b->ids[b->n_ids++] = arena_copy(b->arena, ids->values[i]);
 }
 
 static struct browse *
@@ -163,23 +155,69 @@ browse_open(const struct browse *b)
     return index;
 }
 
+/* --- by ids: first all are looked up, then shown in internal order (contract 5.6) */
+
+static int
+compare_found(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+    return (x > y) - (x < y);
+}
+
+static void
+sort_found(struct browse *b)
+{
+    size_t n = b->n_found;
+    qsort(b->found, n, sizeof(*b->found), compare_found);
+    b->n_found = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || b->found[i] != b->found[b->n_found - 1])
+            b->found[b->n_found++] = b->found[i];
+    }
+}
+
+/* 1: more follows, 0: complete, negative: store code. */
+static int
+look_up(struct browse *b, struct index_reader *r, const struct buf *out, int64_t deadline_us)
+{
+    while (b->n_looked_up < b->n_ids) {
+        int rc = index_reader_find(r, b->ids[b->n_looked_up++], &b->found[b->n_found]);
+        if (rc < 0)
+            return rc;
+        b->n_found += rc == 1;
+        if (b->n_looked_up == b->n_ids)
+            sort_found(b);
+        if (reply_piece_is_full(out, deadline_us))
+            return 1;
+    }
+    return 0;
+}
+
+static int
+next_found(struct browse *b, struct index_reader *r, struct str *ret_text)
+{
+    uint32_t wanted, id = 0;
+    if (b->shown >= b->limit || b->next >= b->n_found)
+        return 0;
+    wanted = b->found[b->next++];
+    int rc = index_reader_next(r, wanted, &id, ret_text);
+    if (rc >= 0 && (rc == 0 || id != wanted))
+        *ret_text = STR_NULL; /* deleted since it was looked up */
+    return rc < 0 ? rc : 1;
+}
+
 /* The next candidate: 1 with its text (data NULL: no such document), 0 at the end, negative. */
 static int
 browse_next(struct browse *b, struct index_reader *r, struct str *ret_text)
 {
-    if (!b->by_ids) {
-        uint32_t id = 0;
-        if (b->shown >= b->limit || b->next > UINT32_MAX)
-            return 0;
-        int rc = index_reader_next(r, (uint32_t) b->next, &id, ret_text);
-        b->next = (uint64_t) id + 1;
-        return rc;
-    }
-    if (b->next >= b->n_ids)
+    uint32_t id = 0;
+    if (b->by_ids)
+        return next_found(b, r, ret_text);
+    if (b->shown >= b->limit || b->next > UINT32_MAX)
         return 0;
-    *ret_text = STR_NULL;
-    int rc = index_reader_get(r, b->ids[b->next++], ret_text);
-    return rc < 0 ? rc : 1;
+    int rc = index_reader_next(r, (uint32_t) b->next, &id, ret_text);
+    b->next = (uint64_t) id + 1;
+    return rc;
 }
 
 /* 1: more follows, 0: complete, negative: store code. */
@@ -214,8 +252,10 @@ browse_make(void *arg, struct buf *out, int64_t deadline_us)
     if (!b->has_begun)
         buf_add_cstr(out, "{\"results\":[");
     b->has_begun = true;
-    int rc = browse_documents(b, &r, out, deadline_us);
-    uint64_t total = b->by_ids ? b->seen : index_reader_count(&r);
+    int rc = look_up(b, &r, out, deadline_us);
+    if (rc == 0)
+        rc = browse_documents(b, &r, out, deadline_us);
+    uint64_t total = b->by_ids ? b->n_found : index_reader_count(&r);
     if (rc == 0)
         buf_addf(out, "],\"offset\":%llu,\"limit\":%llu,\"total\":%llu}",
                  (unsigned long long) b->offset, (unsigned long long) b->limit,

@@ -2,7 +2,6 @@
  * indexes is a generator: first it sums, then it shows. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "api/handler.h"
 #include "api/params.h"
@@ -131,22 +130,10 @@ struct stats {
     int64_t last_update_ns;
 };
 
-static uint64_t
-file_bytes(const struct api *api, const struct uuid *uuid)
-{
-    char text[UUID_TEXT_LEN + 1];
-    struct buf path = BUF_INIT;
-    struct stat st = {0};
-    buf_addf(&path, "%s/indexes/%s/data.mdb", api->conf->db_path, uuid_format(uuid, text));
-    bool found = stat(buf_cstr(&path), &st) == 0;
-    buf_done(&path);
-    return found ? (uint64_t) st.st_size : 0;
-}
-
 static void
 sum_index(struct stats *s, const struct index_info *info)
 {
-    s->size_bytes += file_bytes(s->api, &info->uuid);
+    index_set_add_size(s->api->indexes, &info->uuid, &s->size_bytes);
     s->used_bytes += info->raw_bytes;
     if (info->updated_at_ns > s->last_update_ns)
         s->last_update_ns = info->updated_at_ns;

@@ -324,6 +324,7 @@ start(struct app *a, struct err *err)
 static void
 teardown(struct app *a)
 {
+    turn_abort(a->turn); /* who still waits for a commit hears of it while everything is there */
     http_server_free(a->server);
     auth_free(a->auth);
     webhooks_free(a->webhooks);

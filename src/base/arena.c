@@ -1,4 +1,4 @@
-/* Bump allocator in chunks of 4 KiB; larger pieces get a chunk of their own. */
+/* Bump allocator in small chunks; larger pieces get a chunk of their own. */
 #include "base/arena.h"
 
 #include <stdalign.h>
@@ -8,7 +8,10 @@
 
 #include "base/mem.h"
 
-enum { ARENA_CHUNK_BYTES = 4096 };
+enum {
+    ARENA_CHUNK_BYTES =
+        960 /* with the header still in malloc's thread cache: much cheaper than 4 KiB */
+};
 
 struct chunk {
     struct chunk *next;

@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 
+enum { BUF_FIRST_BYTES = 240 /* most texts fit: one allocation, from malloc's thread cache */ };
+
 void
 buf_init(struct buf *b)
 {
@@ -40,7 +42,7 @@ buf_reserve(struct buf *b, size_t more)
     if (more <= b->cap - b->len)
         return true;
     size_t want = b->len + more;
-    size_t cap = b->cap < 64 ? 64 : b->cap + b->cap / 2;
+    size_t cap = b->cap < BUF_FIRST_BYTES ? BUF_FIRST_BYTES : b->cap + b->cap / 2;
     if (want < b->len || cap < b->cap) {
         b->failed = true;
         return false;

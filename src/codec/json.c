@@ -15,7 +15,8 @@ struct json_doc {
 };
 
 enum {
-    SCRATCH_MIN_BYTES = 4 * 1024, /* one small document: a large block would cost more than parsing */
+    SCRATCH_MIN_BYTES = 16 * 1024,
+    SCRATCH_SPARE_BYTES = 64 * 1024, /* what may be kept for the next user */
     SCRATCH_MAX_BYTES = 1024 * 1024, /* larger documents use the heap */
 };
 
@@ -141,10 +142,18 @@ json_parse(struct str text, struct buf *why)
     return d;
 }
 
+/* The last small one freed: uploads of one document each would else pay for a new one every time.
+ */
+static struct json_scratch *spare_scratch;
+
 struct json_scratch *
 json_scratch_new(void)
 {
-    struct json_scratch *s = mem_new(1, sizeof(*s));
+    struct json_scratch *s = spare_scratch;
+    spare_scratch = NULL;
+    if (s != NULL)
+        return s;
+    s = mem_new(1, sizeof(*s));
     s->doc.scratch = s;
     return s;
 }
@@ -155,6 +164,10 @@ json_scratch_free(struct json_scratch *s)
     if (s == NULL)
         return;
     json_doc_free(&s->doc);
+    if (spare_scratch == NULL && s->cap <= SCRATCH_SPARE_BYTES) {
+        spare_scratch = s;
+        return;
+    }
     free(s->memory);
     free(s);
 }

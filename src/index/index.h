@@ -21,6 +21,8 @@ void index_remove(struct index_set *s, const struct uuid *uuid);
 /* Unlinks directories for which keep() is false: at start. */
 void index_set_sweep(struct index_set *s, bool (*keep)(void *arg, const struct uuid *uuid),
                      void *arg);
+/* Adds the size of the index's file, without opening it; nothing when it has none yet. */
+void index_set_add_size(struct index_set *s, const struct uuid *uuid, uint64_t *bytes);
 
 /* --- document ids and primary keys (contract 5.3 - 5.5)
  * ----------------------------------------------------------------- */
@@ -75,6 +77,8 @@ void index_reader_close(struct index_reader *r);
 uint64_t index_reader_count(struct index_reader *r);
 int index_reader_get(struct index_reader *r, struct str external_id,
                      struct str *ret_text); /* 1 / 0 / negative */
+/* The internal id of an external one: 1 / 0 / negative. */
+int index_reader_find(struct index_reader *r, struct str external_id, uint32_t *ret_id);
 /* The first document with internal id >= from: 1 with id and text, 0 at the end. For listing in
  * insertion order. */
 int index_reader_next(struct index_reader *r, uint32_t from, uint32_t *ret_id,

@@ -26,7 +26,7 @@ index_reader_count(struct index_reader *r)
 }
 
 int
-index_reader_get(struct index_reader *r, struct str external_id, struct str *ret_text)
+index_reader_find(struct index_reader *r, struct str external_id, uint32_t *ret_id)
 {
     struct str id;
     int rc;
@@ -34,9 +34,21 @@ index_reader_get(struct index_reader *r, struct str external_id, struct str *ret
     if (!document_id_is_valid(external_id))
         return 0;
     rc = store_get(r->txn, INDEX_EXTERNAL_IDS, external_id, &id);
+    if (rc == 1)
+        *ret_id = key_read_u32(id, 0);
+    return rc;
+}
+
+int
+index_reader_get(struct index_reader *r, struct str external_id, struct str *ret_text)
+{
+    uint8_t bytes[4];
+    uint32_t id;
+    int rc = index_reader_find(r, external_id, &id);
+
     if (rc != 1)
         return rc;
-    rc = store_get(r->txn, INDEX_DOCUMENTS, id, ret_text);
+    rc = store_get(r->txn, INDEX_DOCUMENTS, key_u32(bytes, id), ret_text);
     return rc == 0 ? STORE_ECORRUPT : rc;
 }
 

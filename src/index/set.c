@@ -188,6 +188,19 @@ index_open(struct index_set *s, const struct uuid *uuid, struct err *err)
     return i;
 }
 
+void
+index_set_add_size(struct index_set *s, const struct uuid *uuid, uint64_t *bytes)
+{
+    char name[UUID_TEXT_LEN + 1];
+    struct buf path = BUF_INIT;
+    struct stat st;
+
+    buf_addf(&path, "%s/data.mdb", uuid_format(uuid, name));
+    if (fstatat(s->fd, buf_cstr(&path), &st, 0) == 0)
+        *bytes += (uint64_t) st.st_size;
+    buf_done(&path);
+}
+
 static void
 unlink_dir(struct index_set *s, const char *name)
 {

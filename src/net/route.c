@@ -25,44 +25,55 @@ http_method_parse(struct str name, enum http_method *ret)
     return false;
 }
 
-/* Cuts the next segment off a path; false at its end. Runs of '/' count as one. */
-static bool
-next_segment(struct str *rest, struct str *ret)
+enum { MAX_SEGMENTS = 8 }; /* of a pattern; a longer path matches none */
+
+/* Cuts a path into segments; runs of '/' count as one, trailing ones as none. -1 when there are too
+ * many. */
+static int
+split_path(struct str path, struct str ret[MAX_SEGMENTS])
 {
-    while (rest->len > 0 && rest->data[0] == '/')
-        *rest = str_slice(*rest, 1, rest->len);
-    if (rest->len == 0)
-        return false;
-    size_t end = str_find(*rest, '/', 0);
-    *ret = str_slice(*rest, 0, end);
-    *rest = str_slice(*rest, end, rest->len);
-    return true;
+    int n = 0;
+    for (size_t at = 0; at < path.len;) {
+        if (path.data[at] == '/') {
+            at++;
+            continue;
+        }
+        size_t end = str_find(path, '/', at);
+        if (n == MAX_SEGMENTS)
+            return -1;
+        ret[n++] = str_slice(path, at, end);
+        at = end;
+    }
+    return n;
 }
 
-enum { RANK_SEGMENTS = 30 };
-
 /* How specific the pattern is for this path: a bit for each segment, set for a literal, the first
- * segment highest; -1 when it does not match. Fills params. */
+ * segment highest; -1 when it does not match. Fills params. Every request comes through here, for
+ * every row: no calls but memcmp. */
 static int
-match_pattern(const char *pattern, struct str path, struct str params[ROUTE_MAX_PARAMS])
+match_pattern(const char *p, const struct str *segments, int n, struct str params[ROUTE_MAX_PARAMS])
 {
-    struct str rest = str_from(pattern), want, got;
     int rank = 0, n_params = 0;
-    for (int i = 0; i < RANK_SEGMENTS; i++) {
-        bool has_got = next_segment(&path, &got);
-        if (next_segment(&rest, &want) != has_got)
+    for (int i = 0; i < n; i++) {
+        struct str got = segments[i];
+        if (*p++ != '/')
             return -1;
-        if (!has_got)
-            return rank;
-        if (want.data[0] != '{') {
-            if (!str_equal(want, got))
-                return -1;
-            rank |= 1 << (RANK_SEGMENTS - 1 - i);
-        } else if (n_params < ROUTE_MAX_PARAMS) {
-            params[n_params++] = got;
+        if (*p == '{') {
+            while (*p != '/' && *p != '\0')
+                p++;
+            if (n_params < ROUTE_MAX_PARAMS)
+                params[n_params++] = got;
+            continue;
         }
+        for (size_t k = 0; k < got.len; k++) {
+            if (*p++ != got.data[k]) /* ends at the pattern's NUL at the latest */
+                return -1;
+        }
+        if (*p != '/' && *p != '\0')
+            return -1;
+        rank |= 1 << (MAX_SEGMENTS - 1 - i);
     }
-    return -1;
+    return *p == '\0' || (p[0] == '/' && p[1] == '\0') ? rank : -1;
 }
 
 static bool
@@ -77,15 +88,11 @@ struct route_match
 route_find(const struct route *const *rows, size_t n, enum http_method method, struct str path)
 {
     struct route_match best = {0};
-    int best_rank = -1;
-    char first = path.len > 1 && path.data[0] == '/' ? path.data[1] : '/';
-    for (size_t i = 0; i < n; i++) {
-        /* Most rows differ in the first letter already. */
-        const char *pattern = rows[i]->pattern;
-        if (first != '/' && pattern[1] != '{' && pattern[1] != first)
-            continue;
+    struct str segments[MAX_SEGMENTS];
+    int best_rank = -1, n_segments = split_path(path, segments);
+    for (size_t i = 0; n_segments >= 0 && i < n; i++) {
         struct str params[ROUTE_MAX_PARAMS] = {{0}};
-        int rank = match_pattern(pattern, path, params);
+        int rank = match_pattern(rows[i]->pattern, segments, n_segments, params);
         if (rank < 0 || rank < best_rank)
             continue;
         if (rank > best_rank)

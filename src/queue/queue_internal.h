@@ -35,7 +35,6 @@ enum {
 /* Scheduler states; rows in scheduler.c. */
 enum queue_state {
     QUEUE_OFF,   /* queue_start() was not called */
-    QUEUE_START, /* the crash guard's commit is awaited */
     QUEUE_IDLE,
     QUEUE_PICK,
     QUEUE_LOAD, /* members are read, for the batch's counts */
@@ -226,7 +225,7 @@ void run_abort_op(struct run *r);
 
 /* --- crash.c */
 int crash_load(struct queue *q, struct store_txn *txn);
-/* The process ended during this run. */
+/* The process ended during this run, before it was applied. */
 int crash_note(struct queue *q, struct store_txn *txn, const struct run *r);
 /* The run has ended: its members are no longer suspected. */
 int crash_forget(struct queue *q, struct store_txn *txn, const struct run *r);

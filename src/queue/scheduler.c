@@ -1,15 +1,16 @@
 /* The scheduler: one state, one setter, one slice. Decides when a batch is picked, carried out,
  * rolled back and finished; what the steps do is in pick.c, run.c, finish.c and the ops.
  *
- *   START --> IDLE <--> PICK --> LOAD --> OPEN --> PREPARE --> RUN --> COMMIT --> FINISH
- *     |        ^                  |                   |         |        |        ^   |
- *     |        |                  v (after a start)   +---------+--------+ failed |   v
- *     +--------+-- DROP <----- RECOVER ---------------------------------- done ---+ FINISH_WAIT
- *              ^                                                                      |
- *              +------- DROP <-- a cancelation or queue_stop() in OPEN .. COMMIT      |
- *              +----------------------------------------------------------------------+
- *              +------------ APPLY <--> APPLY_WAIT <-- a large batch -----------------+
+ *  (start) --> IDLE <--> PICK --> LOAD --> OPEN --> PREPARE --> RUN --> COMMIT --> FINISH
+ *     |         ^                  |                   |         |        |        ^   |
+ *     |         |                  v (after a start)   +---------+--------+ failed |   v
+ *     |         +-- DROP <----- RECOVER ---------------------------------- done ---+ FINISH_WAIT
+ *     |         ^                                                                      |
+ *     |         +------- DROP <-- a cancelation or queue_stop() in OPEN .. COMMIT      |
+ *     |         +----------------------------------------------------------------------+
+ *     +-------> +------------ APPLY <--> APPLY_WAIT <-- a large batch -----------------+
  *
+ * A start goes to LOAD with the run that was interrupted, to APPLY or to IDLE.
  * A refused commit leads to RETRY, which comes back to FINISH, APPLY, RECOVER or IDLE. STOPPED is
  * reached from IDLE, APPLY, APPLY_WAIT and RETRY. */
 #include <stdlib.h>
@@ -214,7 +215,8 @@ open_committed(struct queue *q, int result)
 
 /* --- carrying out */
 
-/* Rolls back and forgets the run; its tasks are enqueued again. */
+/* Rolls back and forgets the run; its tasks are enqueued again. One that the process did not survive
+ * is counted in the same commit: once, however often a start is interrupted before. */
 static void
 roll_back(struct queue *q)
 {
@@ -222,6 +224,8 @@ roll_back(struct queue *q)
     run_abort_op(q->run);
     q->run->is_visible = false;
     int rc = store_delete(turn_txn(q->turn), TABLE_META, META_RUN);
+    if (rc >= 0 && q->run->is_recovered)
+        rc = crash_note(q, turn_txn(q->turn), q->run);
     if (rc < 0)
         turn_fail(q->turn, rc);
     queue_await_commit(q, QUEUE_DROP);
@@ -343,17 +347,8 @@ apply_step(struct queue *q, int64_t deadline_us)
     return false;
 }
 
-static void
-start_committed(struct queue *q, int result)
-{
-    if (result < 0)
-        log_warn(LOG_TARGET, "the start of an interrupted batch could not be counted");
-    queue_set_state(q, QUEUE_LOAD);
-}
-
 static const struct state_row states[QUEUE_STATES] = {
     [QUEUE_OFF] = {"off", STOP_AT_ONCE, NULL, NULL},
-    [QUEUE_START] = {"start", STOP_LATER, NULL, start_committed},
     [QUEUE_IDLE] = {"idle", STOP_AT_ONCE, idle_step, NULL},
     [QUEUE_PICK] = {"pick", STOP_AT_ONCE, pick_run_step, NULL},
     [QUEUE_LOAD] = {"load", STOP_LATER, load_step, NULL},
@@ -483,14 +478,7 @@ queue_start(struct queue *q, bool wait_first, struct err *err)
     q->awaits_any = wait_first;
     if (has_leftovers && (rc = store_clear(turn_txn(q->turn), TABLE_TASK_RESULTS)) < 0)
         turn_fail(q->turn, rc);
-    if (q->run != NULL) {
-        rc = crash_note(q, turn_txn(q->turn), q->run);
-        if (rc < 0)
-            turn_fail(q->turn, rc);
-        queue_await_commit(q, QUEUE_START);
-        return 0;
-    }
-    queue_set_state(q, q->is_applying ? QUEUE_APPLY : QUEUE_IDLE);
+    queue_set_state(q, q->run != NULL ? QUEUE_LOAD : q->is_applying ? QUEUE_APPLY : QUEUE_IDLE);
     queue_wake(q);
     return 0;
 }

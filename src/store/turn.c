@@ -171,13 +171,25 @@ turn_new(struct loop *l, struct store_env *env, const char *dir)
 }
 
 void
+turn_abort(struct turn *t)
+{
+    if (t == NULL)
+        return;
+    do { /* who is told may write or wait again */
+        store_abort(t->txn);
+        t->txn = NULL;
+        t->failure = 0;
+        t->put_failed = false;
+        tell(t, STORE_EIO);
+    } while (t->txn != NULL);
+}
+
+void
 turn_free(struct turn *t)
 {
     if (t == NULL)
         return;
-    store_abort(t->txn);
-    t->txn = NULL;
-    tell(t, STORE_EIO);
+    turn_abort(t);
     free(t->dir);
     free(t);
 }

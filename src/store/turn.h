@@ -12,7 +12,10 @@ struct turn;
 
 /* dir: data directory, watched for free space. Takes neither loop nor env. */
 struct turn *turn_new(struct loop *l, struct store_env *env, const char *dir);
-void turn_free(struct turn *t); /* aborts an open transaction; waiters are told STORE_EIO */
+/* Gives the turn up: aborts an open transaction and tells every waiter STORE_EIO. The first step of a
+ * teardown, while those who wait are still whole. NULL accepted. */
+void turn_abort(struct turn *t);
+void turn_free(struct turn *t); /* turn_abort(), then frees; NULL accepted */
 
 struct store_env *turn_env(struct turn *t);
 /* The write transaction of this turn, never NULL: when the store cannot begin one the turn is

@@ -275,7 +275,6 @@ def test_ids_select_documents(read):
     assert sorted(d["id"] for d in found) == [1, 3]
 
 
-@pytest.mark.xfail(strict=True, reason="index/ cannot tell the internal id of an external one yet")
 def test_ids_come_in_internal_order(read):
     assert [d["id"] for d in read.documents("read", "?ids=25,3,10")] == [3, 10, 25]
 

@@ -152,6 +152,46 @@ a_failed_put_poisons_the_turn(void **state)
 }
 
 static void
+an_aborted_turn_stores_nothing_tells_everybody_and_can_go_on(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(store_put(turn_txn(f->turn), TABLE_META, STR("a"), STR("1")), 0);
+    wait_in(f, 0);
+    turn_abort(f->turn);
+    assert_int_equal(f->told, 1);
+    assert_int_equal(f->results[0], STORE_EIO);
+    assert_false(is_stored(f, STR("a")));
+    turn_abort(f->turn); /* nobody is told twice */
+    assert_int_equal(f->told, 1);
+    assert_int_equal(store_put(turn_txn(f->turn), TABLE_META, STR("b"), STR("1")), 0);
+    wait_in(f, 1);
+    loop_run(f->loop);
+    assert_int_equal(f->results[1], 0);
+    assert_true(is_stored(f, STR("b")));
+}
+
+static void
+write_again(void *arg, int result)
+{
+    struct fixture *f = arg;
+    (void) result;
+    f->told++;
+    assert_int_equal(store_put(turn_txn(f->turn), TABLE_META, STR("late"), STR("1")), 0);
+}
+
+static void
+what_is_written_while_a_turn_is_aborted_is_not_stored(void **state)
+{
+    struct fixture *f = *state;
+    f->waiters[0] = (struct turn_waiter){.fn = write_again, .arg = f};
+    turn_wait(f->turn, &f->waiters[0]);
+    turn_abort(f->turn);
+    assert_int_equal(f->told, 1);
+    assert_false(is_stored(f, STR("late")));
+    turn_abort(NULL);
+}
+
+static void
 a_forgotten_waiter_is_not_told(void **state)
 {
     struct fixture *f = *state;
@@ -328,6 +368,10 @@ main(void)
         cmocka_unit_test_setup_teardown(a_failed_turn_stores_nothing_and_tells_everybody, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_failed_put_poisons_the_turn, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            an_aborted_turn_stores_nothing_tells_everybody_and_can_go_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_written_while_a_turn_is_aborted_is_not_stored,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_forgotten_waiter_is_not_told, setup, teardown),
         cmocka_unit_test_setup_teardown(
             writes_are_refused_below_the_floor_of_free_space_and_accepted_above, setup, teardown),
