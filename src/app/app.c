@@ -238,7 +238,10 @@ build_webhooks(struct app *a, struct err *err)
     a->tls_client = tls_client_new(a->conf->webhook_ca_path, err);
     if (a->tls_client == NULL)
         return -1;
-    struct http_client_conf client_conf = {.policy = a->policy, .tls = a->tls_client};
+    char user_agent[64];
+    (void) snprintf(user_agent, sizeof(user_agent), "taskhook/%s", conf_version());
+    struct http_client_conf client_conf = {
+        .policy = a->policy, .tls = a->tls_client, .user_agent = user_agent};
     a->client = http_client_new(a->loop, &client_conf, err);
     if (a->client == NULL)
         return -1;

@@ -201,14 +201,22 @@ exchange_arm_connect_share(struct http_exchange *x)
                       share_ms < CONNECT_SHARE_MAX_MS ? share_ms : CONNECT_SHARE_MAX_MS);
 }
 
+/* The connection has failed: whatever it still says counts for nothing. */
+static void
+exchange_disown_connection(struct http_exchange *x)
+{
+    if (x->conn == NULL)
+        return;
+    x->conn->is_dead = true;
+    x->conn->exchange = NULL;
+}
+
 static void
 exchange_connect(struct http_exchange *x)
 {
-    if (x->conn != NULL) {
-        x->conn->exchange = NULL;
+    if (x->conn != NULL)
         http_client_conn_free(x->conn); /* the one that failed */
-        x->conn = NULL;
-    }
+    x->conn = NULL;
     x->connect_us = x->tls_us = x->first_byte_us = -1;
     struct http_client_conn *conn = x->fresh_only ? NULL : exchange_find_idle(x);
     x->fresh_only = true;
@@ -307,6 +315,7 @@ http_exchange_on_connect_failed(struct http_exchange *x, int error_number)
     x->n_failed++;
     if (x->n_failed < x->n_addresses) {
         x->at = (x->at + 1) % x->n_addresses;
+        exchange_disown_connection(x);
         exchange_schedule(x, WORK_CONNECT);
         return;
     }
@@ -325,6 +334,7 @@ exchange_tries_again(struct http_exchange *x)
     if (x->state != EXCHANGE_WAITING || !x->conn->is_reused || x->conn->has_bytes)
         return false;
     exchange_set_state(x, EXCHANGE_CONNECTING);
+    exchange_disown_connection(x);
     exchange_schedule(x, WORK_CONNECT);
     return true;
 }

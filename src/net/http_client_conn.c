@@ -14,6 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
@@ -28,6 +29,7 @@ enum {
     INPUT_MAX_BYTES = HEAD_MAX_BYTES + 2 * CHUNK_MAX_BYTES,
     /* evhttp's own time-outs must not come before ours (its defaults are 45 and 50 s). */
     EVHTTP_TIMEOUT_S = 24 * 3600,
+    WRITE_BYTES = 16 * 1024, /* what libevent offers TLS at once (MAX_SINGLE_WRITE_DEFAULT) */
 };
 
 /* --- words for failures ---------------------------------------------------------------------- */
@@ -56,7 +58,7 @@ tls_reason_text(unsigned long error)
 static bool
 tls_failure(struct http_client_conn *conn, struct buf *out)
 {
-    unsigned long error, told = 0;
+    unsigned long error, told = conn->last_words;
     while ((error = bufferevent_get_openssl_error(conn->bev)) != 0)
         if (ERR_GET_LIB(error) == ERR_LIB_SSL)
             told = error; /* the last one comes first: the first is the cause */
@@ -69,6 +71,23 @@ tls_failure(struct http_client_conn *conn, struct buf *out)
     if (told != 0)
         buf_add_cstr(out, tls_reason_text(told));
     return told != 0;
+}
+
+/* The connection is lost, but its socket still open. A receiver that refuses us after our side of
+ * the handshake (TLS 1.3: a client certificate is missing) sends an alert and closes; the reset that
+ * follows can be met first, with the alert still unread. */
+static void
+read_last_words(struct http_client_conn *conn)
+{
+    char byte;
+    unsigned long error;
+    if (conn->ssl == NULL || conn->has_bytes || conn->last_words != 0)
+        return;
+    ERR_clear_error();
+    (void) SSL_read(conn->ssl, &byte, 1); /* only the error it leaves matters */
+    while ((error = ERR_get_error()) != 0)
+        if (conn->last_words == 0 && ERR_GET_LIB(error) == ERR_LIB_SSL)
+            conn->last_words = error;
 }
 
 static const char *
@@ -137,11 +156,43 @@ report_unconnected(struct http_client_conn *conn, int error_number)
     buf_done(&detail);
 }
 
+/* Connected, and lost again before the request could be written. */
+static void
+report_lost(struct http_client_conn *conn, int error_number)
+{
+    struct http_exchange *x = conn->exchange;
+    struct buf detail = BUF_INIT;
+    conn->is_dead = true;
+    if (x == NULL)
+        return;
+    read_last_words(conn);
+    if (conn->ssl != NULL && tls_failure(conn, &detail)) {
+        http_exchange_on_tls_failed(x, buf_cstr(&detail));
+    } else {
+        buf_addf(&detail, "the connection failed: %s", strerror(error_number));
+        http_exchange_on_broken(x, buf_cstr(&detail));
+    }
+    buf_done(&detail);
+}
+
+/* Over TLS libevent writes each chain of the output on its own, and when the second fails after the
+ * first went out, evhttp hears of an error and then of a success, which ends the process (an
+ * assertion). So what it takes at once is always one chain. */
+static void
+join_output(struct http_client_conn *conn)
+{
+    struct evbuffer *output = bufferevent_get_output(conn->bev);
+    size_t len = evbuffer_get_length(output);
+    if (conn->ssl != NULL && len > 0)
+        (void) evbuffer_pullup(output, len < WRITE_BYTES ? (ev_ssize_t) len : WRITE_BYTES);
+}
+
 /* Stands in front of evhttp's own callback until the connection is ready to be written to. */
 static void
 on_connecting(struct bufferevent *bev, short what, void *arg)
 {
     int error_number = errno;
+    socklen_t len = sizeof(error_number);
     struct http_client_conn *conn = arg;
     if ((what & BEV_EVENT_CONNECTED) == 0) {
         report_unconnected(conn, error_number);
@@ -151,7 +202,14 @@ on_connecting(struct bufferevent *bev, short what, void *arg)
     set_nodelay(conn);
     if (conn->exchange != NULL)
         http_exchange_on_connected(conn->exchange);
+    /* evhttp would ask the same, and then say nothing of the reason. */
+    if (getsockopt(bufferevent_getfd(bev), SOL_SOCKET, SO_ERROR, &error_number, &len) == 0 &&
+        error_number != 0) {
+        report_lost(conn, error_number);
+        return;
+    }
     conn->on_event(bev, what, conn->on_event_arg);
+    join_output(conn);
 }
 
 /* --- evhttp's callbacks ---------------------------------------------------------------- */
@@ -191,6 +249,8 @@ on_close(struct evhttp_connection *evcon, void *arg)
     (void) evcon;
     bool was_idle = conn->exchange == NULL && !conn->is_dead;
     conn->is_dead = true;
+    if (conn->exchange != NULL)
+        read_last_words(conn);
     if (was_idle)
         http_client_idle_bury(conn);
 }
@@ -405,8 +465,12 @@ http_client_conn_send(struct http_client_conn *conn, struct http_exchange *x)
         return;
     }
     /* It may have called back already; otherwise evhttp waits for the connection, behind us. */
-    if (conn->is_connected || conn->is_dead)
+    if (conn->is_dead)
         return;
+    if (conn->is_connected) {
+        join_output(conn);
+        return;
+    }
     bufferevent_getcb(conn->bev, NULL, NULL, &conn->on_event, &conn->on_event_arg);
     bufferevent_setcb(conn->bev, NULL, NULL, on_connecting, conn);
 }

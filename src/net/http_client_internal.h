@@ -37,6 +37,7 @@ struct http_client_conn {
     bool is_reused, is_tcp_connected, is_connected, is_dead;
     bool has_bytes;                /* of the present answer */
     unsigned char first_byte;      /* of the present answer */
+    unsigned long last_words;      /* OpenSSL's error for what was unread when it broke; or 0 */
     bufferevent_event_cb on_event; /* evhttp's own, called on after ours */
     void *on_event_arg;
     enum evhttp_request_error last_error;

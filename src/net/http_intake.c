@@ -183,8 +183,12 @@ end_head(struct server_conn *c, const struct evbuffer *src)
     if (!gate_has_body(g))
         return true;
     server_conn_set_state(c, CONN_BODY);
-    if (g->head.expects_continue && evbuffer_get_length(src) == 0)
-        server_conn_write_interim(c, STR("HTTP/1.1 100 Continue\r\n\r\n"));
+    if (!g->head.expects_continue || evbuffer_get_length(src) > 0)
+        return true;
+    if (src == c->in)
+        server_conn_send_continue(c);
+    else
+        server_conn_send_continue_later(c); /* evhttp is about to reset the bufferevent */
     return true;
 }
 

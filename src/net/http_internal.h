@@ -90,6 +90,7 @@ struct server_conn {
     bool must_close;   /* after this reply */
     bool must_linger;  /* the client may still be sending: let it read the answer */
     bool is_in_intake; /* the input callback is running */
+    bool owes_continue;
     char ticket_line[TICKET_BYTES];
     size_t ticket_len;
 };
@@ -140,8 +141,11 @@ void server_conn_adopt(struct server_conn *c);                                 /
 void server_conn_set_state(struct server_conn *c, enum conn_state state);
 void server_conn_cut(struct server_conn *c);  /* frees it; never from inside its own callbacks */
 void server_conn_doom(struct server_conn *c); /* the same, soon */
-/* An interim answer ("100 Continue") outside evhttp's knowledge. */
-void server_conn_write_interim(struct server_conn *c, struct str text);
+/* "100 Continue", outside evhttp's knowledge; _later from where a reply is just being ended. */
+void server_conn_send_continue(struct server_conn *c);
+void server_conn_send_continue_later(struct server_conn *c);
+/* For the drain: the connection ends with the request it is at. */
+void server_conn_close_when_done(struct server_conn *c);
 /* The handler's turn begins: evhttp hears nothing from the bufferevent until server_conn_finish. */
 void server_conn_begin_handling(struct server_conn *c);
 /* While pieces are written evhttp must not hear that the output is empty. */

@@ -23,6 +23,7 @@ struct http_pieces {
     void (*release)(void *arg);
     void *arg;
     struct http_reply reply;
+    struct evbuffer *out;    /* of the connection; watched once has_begun */
     struct gzip_out *packer; /* NULL: as it is */
     struct buf raw, packed;
     bool has_begun;
@@ -60,19 +61,20 @@ on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
         loop_slice_wake(&p->slice);
 }
 
-void
-http_pieces_gone(struct http_pieces *p)
-{
-    p->request->pieces = NULL;
-    end_pieces(p);
-}
-
-/* The output's callback goes before anything else writes to it. */
+/* The output's callback goes before anything else touches it. */
 static void
 unwatch(struct http_pieces *p)
 {
     if (p->has_begun)
-        (void) evbuffer_remove_cb(p->request->conn->out, on_output, p); /* it was added */
+        (void) evbuffer_remove_cb(p->out, on_output, p); /* it was added */
+}
+
+void
+http_pieces_gone(struct http_pieces *p)
+{
+    unwatch(p); /* over TLS libevent drains the output once more after the close */
+    p->request->pieces = NULL;
+    end_pieces(p);
 }
 
 static bool
@@ -88,6 +90,7 @@ begin(struct http_pieces *p)
         return false;
     if (evbuffer_add_cb(c->out, on_output, p) == NULL)
         return false;
+    p->out = c->out;
     p->has_begun = true;
     server_conn_begin_stream(c);
     return true;

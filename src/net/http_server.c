@@ -179,7 +179,7 @@ http_server_drain(struct http_server *s, loop_fn *done, void *arg)
         if (c->state == CONN_IDLE || c->state == CONN_HEAD)
             server_conn_cut(c);
         else
-            c->must_close = true;
+            server_conn_close_when_done(c);
     }
     if (s->stats.connections == 0)
         loop_timer_set_ms(&s->drained, 0);

@@ -265,12 +265,20 @@ set_callbacks(struct server_conn *c, bool reads, bool writes)
 }
 
 void
-server_conn_write_interim(struct server_conn *c, struct str text)
+server_conn_send_continue(struct server_conn *c)
 {
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     /* evhttp's write callback would take the empty output for the end of a reply. */
     set_callbacks(c, true, false);
-    (void) evbuffer_add(c->out, text.data, text.len); /* no memory: the client sends anyway */
+    (void) evbuffer_add(c->out, text, sizeof(text) - 1); /* no memory: the client sends anyway */
     (void) bufferevent_enable(c->bev, EV_WRITE);
+}
+
+void
+server_conn_send_continue_later(struct server_conn *c)
+{
+    c->owes_continue = true;
+    loop_timer_set_ms(&c->server->sweep, 0);
 }
 
 void
@@ -316,6 +324,16 @@ server_conn_finish(struct server_conn *c)
 }
 
 void
+server_conn_close_when_done(struct server_conn *c)
+{
+    /* A reply that is on its way already: evhttp has to be told, the client finds out. */
+    if (c->state == CONN_WRITING && !c->must_close)
+        (void) evhttp_add_header(evhttp_request_get_output_headers(c->ticket), "Connection",
+                                 "close"); /* no memory: it ends with the server */
+    c->must_close = true;
+}
+
+void
 server_conn_reply_done(struct server_conn *c)
 {
     c->ticket = NULL;
@@ -348,16 +366,34 @@ sweep_body(struct server_conn *c, int64_t now_us, bool is_late)
     }
 }
 
+/* TLS takes a long chain of the output as one write, which ends when all of it is gone: there the
+ * bytes on the wire count. */
+static uint64_t
+output_progress(struct server_conn *c)
+{
+    SSL *ssl = c->is_tls ? bufferevent_openssl_get_ssl(c->bev) : NULL;
+    BIO *wire = ssl != NULL ? SSL_get_wbio(ssl) : NULL;
+    return wire != NULL ? BIO_number_written(wire) : evbuffer_get_length(c->out);
+}
+
 static void
 sweep_output(struct server_conn *c, int64_t now_us, bool is_late)
 {
-    uint64_t left = evbuffer_get_length(c->out);
-    if (left != c->mark || left == 0) {
-        c->mark = left;
+    uint64_t progress = output_progress(c);
+    if (progress != c->mark || evbuffer_get_length(c->out) == 0) {
+        c->mark = progress;
         c->since_us = now_us;
     } else if (is_late) {
         server_conn_cut(c);
     }
+}
+
+static void
+send_owed_continue(struct server_conn *c)
+{
+    c->owes_continue = false;
+    if (c->state == CONN_BODY && c->request->body_bytes == 0)
+        server_conn_send_continue(c);
 }
 
 void
@@ -369,6 +405,8 @@ server_conn_sweep(struct server_conn *c, int64_t now_us)
         server_conn_cut(c);
         return;
     }
+    if (c->owes_continue)
+        send_owed_continue(c);
     switch (c->state) {
     case CONN_IDLE:
         /* A new connection, TLS handshake included, must say something as soon as a head must end.

@@ -51,8 +51,9 @@ new_ctx(const SSL_METHOD *method, struct err *err)
     /* A peer that closes without close_notify is an end, not an error (OpenSSL 3). */
     (void) SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION |
                                         SSL_OP_NO_COMPRESSION);
-    (void) SSL_CTX_set_mode(ctx,
-                            SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /* Never SSL_MODE_ENABLE_PARTIAL_WRITE: after a partial write of one chain libevent goes on with
+     * the next one (do_write in bufferevent_openssl.c), and the rest of the first is lost. */
+    (void) SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return ctx;
 }
 

@@ -464,6 +464,39 @@ sweep_removes_what_is_not_kept(void **state)
     assert_true(has_dir(f, &f->uuid));
 }
 
+static void
+external_ids_lead_to_internal_ids_in_order_of_insertion(void **state)
+{
+    struct fixture *f = *state;
+    struct index_reader r;
+    uint32_t a = 9, z = 9, none = 9;
+    fixture_begin(f);
+    assert_int_equal(fixture_add(f, DOCUMENT_REPLACE, "{\"id\":\"z\"}", 1), 2);
+    assert_int_equal(fixture_add(f, DOCUMENT_REPLACE, "{\"id\":\"a\"}", 1), 2);
+    fixture_commit(f, "");
+    assert_int_equal(index_reader_open(&r, f->index), 0);
+    assert_int_equal(index_reader_find(&r, STR("a"), &a), 1);
+    assert_int_equal(index_reader_find(&r, STR("z"), &z), 1);
+    assert_int_equal(index_reader_find(&r, STR("b"), &none), 0);
+    assert_int_equal(index_reader_find(&r, STR("not valid"), &none), 0);
+    assert_int_equal(none, 9);
+    assert_true(z < a);
+    index_reader_close(&r);
+}
+
+static void
+size_of_an_index_is_that_of_its_file(void **state)
+{
+    struct fixture *f = *state;
+    struct uuid unknown = uuid_v4();
+    uint64_t bytes = 1;
+    index_set_add_size(f->set, &f->uuid, &bytes);
+    assert_true(bytes > 4096);
+    uint64_t before = bytes;
+    index_set_add_size(f->set, &unknown, &bytes);
+    assert_int_equal(bytes, before);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int
@@ -489,6 +522,8 @@ main(void)
         TEST(set_closes_the_least_recently_used),
         TEST(set_refuses_more_than_its_maximum_in_use),
         TEST(sweep_removes_what_is_not_kept),
+        TEST(external_ids_lead_to_internal_ids_in_order_of_insertion),
+        TEST(size_of_an_index_is_that_of_its_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,43 @@ one_crash_changes_nothing(void **state)
     assert_int_equal(rows_in(f, TABLE_META), 2); /* format and run id */
 }
 
+/* Starts that end before the loop turns even once. */
+static void
+starts_that_are_cut_short_are_not_counted_again(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 3; i++)
+        (void) add_import(f, "a");
+    fixture_start(f);
+    crash_in_prepare(f);
+    for (int i = 0; i < 10; i++)
+        fixture_restart(f);
+    run_until(f, is_settled);
+    for (uint32_t uid = 0; uid < 3; uid++) {
+        assert_int_equal(status_of(f, uid), TASK_SUCCEEDED);
+        assert_int_equal(batch_of(f, uid), 0);
+    }
+    assert_int_equal(rows_in(f, TABLE_META), 2); /* format and run id */
+}
+
+static void
+end_of_an_applied_run_is_not_counted(void **state)
+{
+    struct fixture *f = *state;
+    (void) add_import(f, "a");
+    (void) add_import(f, "a");
+    fixture_start(f);
+    for (int i = 0; i < 6; i++) {
+        f->hold = STAGE_FINISH;
+        run_until(f, is_holding);
+        fixture_restart(f);
+    }
+    run_until(f, is_settled);
+    assert_int_equal(status_of(f, 0), TASK_SUCCEEDED);
+    assert_int_equal(batch_of(f, 1), 0);
+    assert_int_equal(rows_in(f, TABLE_META), 2);
+}
+
 static void
 task_that_ends_the_process_twice_alone_fails(void **state)
 {
@@ -352,6 +389,8 @@ main(void)
         CASE(end_between_the_commits_finishes_exactly_those_members),
         CASE(run_ids_are_never_used_again),
         CASE(after_two_crashes_tasks_are_tried_one_by_one),
+        CASE(starts_that_are_cut_short_are_not_counted_again),
+        CASE(end_of_an_applied_run_is_not_counted),
         CASE(one_crash_changes_nothing),
         CASE(task_that_ends_the_process_twice_alone_fails),
         CASE(swap_renames_older_tasks_and_the_details_of_older_swaps),

@@ -1,0 +1,309 @@
+"""Power losses: the server runs under a shim that records what it does to its directory (tests/powerloss/record.c); the
+directory is made again as a disk may hold it when the power fails at some moment (tests/powerloss/rebuild.py); a server
+starts on it. It must start; everything acknowledged before that moment is there and finishes; documents equal a model of
+the tasks that are there; what a receiver was told stays true, and every finished batch reaches it.
+
+TASKHOOK_POWERLOSS_SHIM names the shim (meson sets it), TASKHOOK_POWERLOSS_ROUNDS how many losses (default 10),
+TASKHOOK_POWERLOSS_SEED the choices (the timing of a recording is another one each time)."""
+import filecmp
+import http.client
+import json
+import os
+import pathlib
+import random
+import shutil
+import sys
+import threading
+
+import pytest
+
+from conftest import LOOPBACK, Receiver, Server, wait_until
+from test_crash import finished_tasks
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "powerloss"))
+from rebuild import DATA, JOURNAL, NAMES, STRICT, choose_cut, cut_places, read_log, rebuild, replay  # noqa: E402
+
+SHIM = os.environ.get("TASKHOOK_POWERLOSS_SHIM")
+ROUNDS = int(os.environ.get("TASKHOOK_POWERLOSS_ROUNDS", "10"))
+SEED = int(os.environ.get("TASKHOOK_POWERLOSS_SEED", "20260101"))
+ROUNDS_A_RECORDING = 25
+LIVES, WRITERS, STEPS = 2, 3, 10
+SHARED = ("left", "right")  # the two indexes that everybody writes to and that change places now and then
+CONTROL_ROUNDS = 10
+
+pytestmark = pytest.mark.skipif(not SHIM, reason="TASKHOOK_POWERLOSS_SHIM is not set")
+
+
+class Witness(Receiver):
+    """Also notes how long the log was when a delivery came: [(length, its tasks)]."""
+
+    def __init__(self, log):
+        self.log, self.told = log, []
+        super().__init__()
+
+    def arrived(self, delivery):
+        self.told.append((os.stat(self.log).st_size if self.log.exists() else 0, delivery.tasks))
+        return super().arrived(delivery)
+
+
+class Recording:
+    """What happened: records of the shim, the request of each task, and when its answer was there."""
+
+    def __init__(self, directory, rng):
+        self.root, self.log = directory / "recorded", directory / "log"
+        self.acknowledged, self.requests, self.rng = {}, {}, rng
+        self.receiver = Witness(self.log)
+        self.root.mkdir()
+        try:
+            for life in range(LIVES):
+                self.live(life)
+        finally:
+            self.receiver.close()
+        self.records, self.told = read_log(self.log), self.receiver.told
+        self.places = cut_places(self.records)
+
+    def live(self, life):
+        """Work until all writers have their answers; then every life but the last is killed with the queue half done."""
+        options = [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"]
+        env = {"LD_PRELOAD": SHIM, "TASKHOOK_POWERLOSS_DIR": str(self.root.resolve()),
+               "TASKHOOK_POWERLOSS_LOG": str(self.log), "ASAN_OPTIONS": ":".join(filter(None, options))}
+        server = start(self.root, self.receiver, env)
+        try:
+            administrator = Administrator(self, server, f"{life}")
+            if life == 0:
+                administrator.create(*SHARED)
+            threads = [administrator, *(Writer(self, server, f"{life}-{n}") for n in range(WRITERS))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            for thread in threads:
+                assert thread.failure is None, f"{thread.failure}\n{server.log()}"
+            if life == LIVES - 1:
+                finished_tasks(server)
+        finally:
+            server.kill()
+
+
+def start(path, receiver, env=None):
+    flags = ("--http-addr", "127.0.0.1:0", "--db-path", path, "--task-webhook-url", receiver.url, *LOOPBACK)
+    server = Server(path, flags, env)
+    try:
+        return server.start()
+    except AssertionError:
+        server.kill()
+        raise
+
+
+class Client(threading.Thread):
+    """One connection, one request after the other; every answer is noted with the length of the log at that moment."""
+
+    def __init__(self, recording, server, name):
+        super().__init__(daemon=True)
+        self.recording, self.name_, self.failure = recording, name, None
+        self.rng = random.Random(recording.rng.random())
+        self.connection = server.connect()
+
+    def run(self):
+        try:
+            for step in range(STEPS):
+                self.step(step)
+        except (AssertionError, OSError, http.client.HTTPException) as failure:
+            self.failure = failure
+        self.connection.close()
+
+    def send(self, request, method, path, body=None):
+        """request: what it does to the model. The uid of the task."""
+        self.connection.request(method, path, None if body is None else json.dumps(body),
+                                {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        said = answer.read()
+        assert answer.status in (200, 202), said
+        uid = json.loads(said)["taskUid"]
+        self.recording.acknowledged[uid] = os.stat(self.recording.log).st_size
+        self.recording.requests[uid] = request
+        return uid
+
+
+class Writer(Client):
+    """Documents with ids of its own: small ones, payloads that are files, merges, deletions, cancelations."""
+
+    def step(self, step):
+        index, kind = self.rng.choice(SHARED), self.rng.randrange(8)
+        ids = [f"{self.name_}-{self.rng.randrange(30)}" for _ in range(self.rng.choice([1, 1, 3]))]
+        if kind == 0:
+            self.send(("delete", index, ids), "POST", f"/indexes/{index}/documents/delete-batch", ids)
+        elif kind == 1:
+            documents = [{"id": i, "merged": self.rng.randrange(1 << 30)} for i in ids]
+            self.send(("merge", index, documents), "PUT", f"/indexes/{index}/documents?primaryKey=id", documents)
+        elif kind < 5:
+            self.put(index, ids, 60)
+        else:
+            uid = self.put(index, [f"{self.name_}-{n}" for n in range(self.rng.randrange(80, 300))], 800)
+            if kind == 7:
+                self.send(("cancel", uid), "POST", f"/tasks/cancel?uids={uid}")
+
+    def put(self, index, ids, n_bytes):
+        documents = [{"id": i, "version": self.rng.randrange(1 << 30), "pad": "p" * self.rng.randrange(n_bytes)}
+                     for i in ids]
+        return self.send(("put", index, documents), "POST", f"/indexes/{index}/documents?primaryKey=id", documents)
+
+
+class Administrator(Client):
+    """Indexes: creation (with and without documents in it), deletion, swaps."""
+
+    def create(self, *indexes):
+        for index in indexes:
+            self.send(("create", index), "POST", "/indexes", {"uid": index, "primaryKey": "id"})
+
+    def step(self, step):
+        index = f"index-{self.name_}-{step}"
+        if step % 2 == 0:
+            self.create(index)
+        documents = [{"id": n, "pad": "q" * 500} for n in range(self.rng.choice([1, 100]))]
+        self.send(("put", index, documents), "POST", f"/indexes/{index}/documents?primaryKey=id", documents)
+        if step % 3 == 0:
+            self.send(("swap", *SHARED), "POST", "/swap-indexes", [{"indexes": list(SHARED)}])
+        if step % 3 == 1:
+            self.send(("drop", index), "DELETE", f"/indexes/{index}")
+
+
+# --- the model
+
+
+def expected_indexes(requests):
+    """{index: {id: document}} after the requests, in the order of their tasks."""
+    indexes = {}
+    for kind, *what in requests:
+        if kind == "create":
+            indexes[what[0]] = {}
+        elif kind == "drop":
+            del indexes[what[0]]
+        elif kind == "swap":
+            indexes[what[0]], indexes[what[1]] = indexes[what[1]], indexes[what[0]]
+        elif kind == "delete":
+            for i in what[1]:
+                indexes[what[0]].pop(i, None)
+        elif kind != "cancel":
+            documents = indexes.setdefault(what[0], {})
+            for document in what[1]:
+                old = documents.get(document["id"], {}) if kind == "merge" else {}
+                documents[document["id"]] = {**old, **document}
+    return indexes
+
+
+# --- the checks
+
+
+class Loss:
+    """One power loss: the rebuilt directory and what must be true on it."""
+
+    def __init__(self, recording, path, model, cut, seed, ignore=()):
+        self.recording, self.path, self.seed = recording, path, seed
+        self.how, n = cut
+        self.at = recording.records[n - 1].end if n > 0 else 0
+        self.about = f"{model} disk, cut {self.how} at record {n} of {len(recording.records)}, byte {self.at}, seed {seed}"
+        self.build = lambda to: rebuild(recording.records, n, to, model, random.Random(seed), ignore)
+        self.build(path)
+        self.receiver, self.server = Receiver(), None
+
+    def check(self):
+        """Fails with what was lost; the directory is gone afterwards, or there as it was found in PATH.found."""
+        try:
+            self.server = start(self.path, self.receiver)
+            self.check_tasks()
+            self.check_documents()
+            self.check_deliveries()
+            self.check_usable()
+        except (AssertionError, OSError, http.client.HTTPException, ValueError) as failure:
+            self.build(f"{self.path}.found")
+            log = self.server.log() if self.server else ""
+            raise AssertionError(f"{self.about}, {self.path}.found\n{failure!r}\n{log}") from failure
+        finally:
+            if self.server is not None:
+                self.server.kill()
+            self.receiver.close()
+            shutil.rmtree(self.path)
+
+    def check_tasks(self):
+        """Tasks were added one after the other: those that are there are the first ones."""
+        self.tasks = finished_tasks(self.server)
+        missing = [u for u, at in self.recording.acknowledged.items() if at <= self.at and u not in self.tasks]
+        assert not missing, f"acknowledged, and lost: {missing}"
+        assert sorted(self.tasks) == list(range(len(self.tasks)))
+        may_be_canceled = {r[1] for r in self.recording.requests.values() if r[0] == "cancel"}
+        for uid, task in self.tasks.items():
+            assert task["status"] == "succeeded" or (uid in may_be_canceled and task["status"] == "canceled"), task
+
+    def check_documents(self):
+        done = [self.recording.requests[u] for u in sorted(self.tasks) if self.tasks[u]["status"] == "succeeded"]
+        expected = expected_indexes(done)
+        found = {i["uid"] for i in self.server.get("/indexes?limit=1000").json["results"]}
+        assert found == set(expected)
+        for index, documents in expected.items():
+            there = {d["id"]: d for d in self.server.documents(index, "?limit=100000")}
+            assert there == documents, f"index {index}: {differences(there, documents)}"
+            assert self.server.get(f"/indexes/{index}/stats").json["numberOfDocuments"] == len(documents)
+
+    def check_deliveries(self):
+        told_before = [t for at, tasks in self.recording.told if at <= self.at for t in tasks]
+        for line in told_before:
+            now = self.tasks[line["uid"]]
+            assert (now["batchUid"], now["status"]) == (line["batchUid"], line["status"]), (line, now)
+        expected = {(t["uid"], t["batchUid"]) for t in self.tasks.values()}
+        told = {(t["uid"], t["batchUid"]) for t in told_before}
+
+        def all_told():
+            return expected <= told | {(t["uid"], t["batchUid"]) for r in list(self.receiver.requests) for t in r.tasks}
+        wait_until(all_told, "a finished batch does not reach the receiver", self.server.process)
+
+    def check_usable(self):
+        for index in ("new", *sorted(i["uid"] for i in self.server.get("/indexes").json["results"])[:3]):
+            task = self.server.done(self.server.post(f"/indexes/{index}/documents?primaryKey=id", [{"id": "after"}]))
+            assert task["uid"] >= len(self.tasks)
+
+
+def differences(there, expected):
+    return [(there.get(i), expected.get(i)) for i in {*there, *expected} if there.get(i) != expected.get(i)][:3]
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    return Recording(tmp_path_factory.mktemp("recording"), random.Random(SEED))
+
+
+def test_the_log_tells_everything_that_was_written(recording, tmp_path):
+    """A replay without any loss equals the directory, so nothing is written by a way that the shim does not know."""
+    replay(recording.records, tmp_path / "replayed")
+
+    def files(path):  # lock.mdb is written through its mapping, the lock file holds a process id that nobody needs
+        return {f.relative_to(path) for f in path.rglob("*") if f.name not in ("lock", "lock.mdb")}
+    assert files(tmp_path / "replayed") == files(recording.root)
+    names = [f for f in files(recording.root) if (recording.root / f).is_file()]
+    assert len(names) > 2
+    assert filecmp.cmpfiles(tmp_path / "replayed", recording.root, names, shallow=False)[0] == names
+
+
+def test_nothing_acknowledged_is_lost_when_the_power_fails(recording, tmp_path):
+    rng = random.Random(SEED)
+    for number in range(ROUNDS):
+        if number > 0 and number % ROUNDS_A_RECORDING == 0:
+            shutil.rmtree(tmp_path / f"recording-{number - ROUNDS_A_RECORDING}", ignore_errors=True)
+            (tmp_path / f"recording-{number}").mkdir()
+            recording = Recording(tmp_path / f"recording-{number}", rng)
+        cut = choose_cut(recording.places, rng)
+        Loss(recording, tmp_path / f"round-{number}", (STRICT, JOURNAL)[number % 2], cut, rng.randrange(1 << 32)).check()
+
+
+@pytest.mark.parametrize("ignored", [DATA, NAMES])
+def test_a_disk_that_lies_about_syncs_is_found_out(recording, tmp_path, ignored):
+    """The control: with syncs (of data, of names) that do nothing the same checks must see a loss."""
+    rng = random.Random(SEED)
+    for number in range(CONTROL_ROUNDS):
+        cut = rng.randrange(len(recording.records) // 2, len(recording.records))
+        loss = Loss(recording, tmp_path / f"round-{number}", STRICT, ("anywhere", cut), rng.randrange(1 << 32), (ignored,))
+        try:
+            loss.check()
+        except AssertionError:
+            return
+    pytest.fail(f"{CONTROL_ROUNDS} losses without any sync of {ignored}, and nobody noticed")
