@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "index/index_internal.h"
+#include "store/dir.h"
 
 #define INDEX_MAP_BYTES ((size_t) 1 << 38)
 
@@ -49,7 +50,7 @@ index_set_open(const char *data_dir, struct err *err)
     buf_addf(&path, "%s/indexes", data_dir);
     s->dir = buf_take(&path);
     s->fd = -1;
-    if (mkdir(s->dir, 0700) == 0 || errno == EEXIST)
+    if (dir_make(s->dir) == 0)
         s->fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->fd < 0) {
         (void) err_set(err, ERR_IO_ERROR, "cannot open directory %s: %s", s->dir, strerror(errno));
@@ -120,42 +121,17 @@ evict_one(struct index_set *s)
     return false;
 }
 
-/* A new environment's directory entries must outlive a power loss as its data does. */
-static int
-sync_new_dir(struct index_set *s, const char *name, struct err *err)
-{
-    int fd = openat(s->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_synced = fd >= 0 && fsync(fd) == 0 && fsync(s->fd) == 0;
-    int error = errno;
-
-    if (fd >= 0)
-        (void) close(fd); /* read-only descriptor */
-    return is_synced ? 0
-                     : err_set(err, ERR_IO_ERROR, "cannot sync directory %s/%s: %s", s->dir, name,
-                               strerror(error));
-}
-
 static struct store_env *
 open_env(struct index_set *s, const struct uuid *uuid, struct err *err)
 {
     char name[UUID_TEXT_LEN + 1];
     struct buf path = BUF_INIT;
     struct store_env *env = NULL;
-    struct stat st;
-    bool is_new;
-    int rc;
 
-    uuid_format(uuid, name);
-    is_new = fstatat(s->fd, name, &st, 0) != 0;
-    buf_addf(&path, "%s/%s", s->dir, name);
-    rc = store_env_open(&env, buf_cstr(&path), index_tables, INDEX_TABLES, INDEX_MAP_BYTES, err);
+    buf_addf(&path, "%s/%s", s->dir, uuid_format(uuid, name));
+    (void) store_env_open(&env, buf_cstr(&path), index_tables, INDEX_TABLES, INDEX_MAP_BYTES,
+                          err); /* env stays NULL */
     buf_done(&path);
-    if (rc < 0)
-        return NULL;
-    if (is_new && sync_new_dir(s, name, err) < 0) {
-        store_env_close(env);
-        return NULL;
-    }
     return env;
 }
 

@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <lmdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/dir.h"
 #include "store/env_internal.h"
 
 enum { STORE_MAX_READERS = 126, STORE_SPARE_READS = 4 };
@@ -110,26 +113,99 @@ open_tables(struct store_env *env, const struct store_table *tables)
     return mdb_txn_commit(txn);
 }
 
-int
-store_env_open(struct store_env **ret, const char *dir, const struct store_table *tables,
-               int n_tables, size_t map_bytes, struct err *err)
+static struct store_env *
+env_new(int n_tables)
 {
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return err_set(err, ERR_IO_ERROR, "cannot create directory %s: %s", dir, strerror(errno));
     struct store_env *env = mem_new(1, sizeof(*env));
     env->dbis = mem_new((size_t) n_tables, sizeof(*env->dbis));
     env->n_tables = n_tables;
+    return env;
+}
+
+static int
+open_mdb(struct store_env *env, const char *path, unsigned flags, const struct store_table *tables,
+         size_t map_bytes)
+{
     int rc = mdb_env_create(&env->mdb);
     if (rc == 0)
-        rc = mdb_env_set_maxdbs(env->mdb, (MDB_dbi) n_tables);
+        rc = mdb_env_set_maxdbs(env->mdb, (MDB_dbi) env->n_tables);
     if (rc == 0)
         rc = mdb_env_set_maxreaders(env->mdb, STORE_MAX_READERS);
     if (rc == 0)
         rc = mdb_env_set_mapsize(env->mdb, map_bytes);
     if (rc == 0)
-        rc = mdb_env_open(env->mdb, dir, MDB_NOTLS, 0600);
+        rc = mdb_env_open(env->mdb, path, flags | MDB_NOTLS, 0600);
+    return rc == 0 ? open_tables(env, tables) : rc;
+}
+
+/* --- a new environment: dir/data.mdb is there whole or not at all
+ *
+ * LMDB writes the first pages of a file unsynced and refuses them when it meets them torn, so an
+ * environment is made under another name: directory, its name synced; new.mdb with all tables,
+ * committed; renamed; directory synced; new.mdb-lock removed. That last file, LMDB's own, says
+ * until then that the directory may not have been synced. */
+
+static void
+path_in(struct buf *ret, const char *dir, const char *name)
+{
+    buf_clear(ret);
+    buf_addf(ret, "%s/%s", dir, name);
+}
+
+static int
+remove_if_there(const char *path)
+{
+    return unlink(path) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+static int
+settle_new(const char *dir, const char *lock_path)
+{
+    return dir_sync(dir) != 0 ? errno : remove_if_there(lock_path);
+}
+
+static int
+make_new(const char *dir, const struct store_table *tables, int n_tables, size_t map_bytes)
+{
+    struct store_env *env = env_new(n_tables);
+    struct buf made = BUF_INIT, final = BUF_INIT;
+    path_in(&made, dir, "new.mdb");
+    path_in(&final, dir, "data.mdb");
+    int rc = dir_make(dir) != 0 ? errno : remove_if_there(buf_cstr(&made));
     if (rc == 0)
-        rc = open_tables(env, tables);
+        rc = open_mdb(env, buf_cstr(&made), MDB_NOSUBDIR, tables, map_bytes);
+    store_env_close(env);
+    if (rc == 0 && rename(buf_cstr(&made), buf_cstr(&final)) != 0)
+        rc = errno;
+    buf_done(&made);
+    buf_done(&final);
+    return rc;
+}
+
+static int
+make_if_new(const char *dir, const struct store_table *tables, int n_tables, size_t map_bytes)
+{
+    struct buf data = BUF_INIT, lock = BUF_INIT;
+    int rc = 0;
+    path_in(&data, dir, "data.mdb");
+    path_in(&lock, dir, "new.mdb-lock");
+    if (access(buf_cstr(&data), F_OK) != 0)
+        rc = errno == ENOENT ? make_new(dir, tables, n_tables, map_bytes) : errno;
+    if (rc == 0 && access(buf_cstr(&lock), F_OK) == 0)
+        rc = settle_new(dir, buf_cstr(&lock));
+    buf_done(&data);
+    buf_done(&lock);
+    return rc;
+}
+
+int
+store_env_open(struct store_env **ret, const char *dir, const struct store_table *tables,
+               int n_tables, size_t map_bytes, struct err *err)
+{
+    struct store_env *env = env_new(n_tables);
+    int rc = make_if_new(dir, tables, n_tables, map_bytes);
+    if (rc == 0)
+        rc = open_mdb(env, dir, 0, tables, map_bytes);
     if (rc != 0) {
         store_env_close(env);
         return err_set(err, ERR_IO_ERROR, "cannot open database %s: %s", dir, mdb_strerror(rc));

@@ -29,7 +29,8 @@ struct store_env;
 struct store_txn;
 
 /* Opens or creates the environment in directory dir (created 0700 with its parents' existence
- * required). map_bytes is address space, not disk. Fails with ERR_INTERNAL/IO_ERROR in err. */
+ * required). A new one is there whole and durable, under its name, or not at all. map_bytes is
+ * address space, not disk. Fails with ERR_INTERNAL/IO_ERROR in err. */
 int store_env_open(struct store_env **ret, const char *dir, const struct store_table *tables,
                    int n_tables, size_t map_bytes, struct err *err);
 void store_env_close(struct store_env *env); /* no transaction may be open; NULL accepted */

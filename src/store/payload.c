@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/dir.h"
 
 enum {
     WRITE_PIECE_BYTES = 64 * 1024,
@@ -48,7 +49,7 @@ payload_dir_open(const char *data_dir, struct err *err)
     struct buf path = BUF_INIT;
     buf_addf(&path, "%s/updates", data_dir);
     int fd = -1;
-    if (mkdir(buf_cstr(&path), 0700) == 0 || errno == EEXIST)
+    if (dir_make(buf_cstr(&path)) == 0)
         fd = open(buf_cstr(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         (void) err_set(err, ERR_IO_ERROR, "cannot open directory %s: %s", buf_cstr(&path),

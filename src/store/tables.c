@@ -1,9 +1,11 @@
 /* The tables of the main environment and its format version. */
 #include "store/tables.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "store/dir.h"
 
 #define MAIN_MAP_BYTES                                                                             \
     ((size_t) 1 << 40) /* address space, not disk: never resized (pitfalls: LMDB) */
@@ -64,7 +66,14 @@ main_env_open(struct store_env **ret, const char *data_dir, struct err *err)
     struct buf dir = BUF_INIT;
     struct store_env *env = NULL;
     buf_addf(&dir, "%s/queue", data_dir);
-    int rc = store_env_open(&env, buf_cstr(&dir), main_tables, TABLE_COUNT, MAIN_MAP_BYTES, err);
+    /* The name of a data directory just created must last too; where its parent may not be read,
+     * the administrator made it long ago. */
+    int rc = dir_sync_parent(data_dir) == 0 || errno == EACCES
+                 ? 0
+                 : err_set(err, ERR_IO_ERROR, "cannot sync the parent directory of %s: %s",
+                           data_dir, strerror(errno));
+    if (rc == 0)
+        rc = store_env_open(&env, buf_cstr(&dir), main_tables, TABLE_COUNT, MAIN_MAP_BYTES, err);
     if (rc == 0 && (rc = check_format(env, buf_cstr(&dir), err)) != 0)
         store_env_close(env);
     if (rc == 0)

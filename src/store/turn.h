@@ -12,8 +12,8 @@ struct turn;
 
 /* dir: data directory, watched for free space. Takes neither loop nor env. */
 struct turn *turn_new(struct loop *l, struct store_env *env, const char *dir);
-/* Gives the turn up: aborts an open transaction and tells every waiter STORE_EIO. The first step of a
- * teardown, while those who wait are still whole. NULL accepted. */
+/* Gives the turn up: aborts an open transaction and tells every waiter STORE_EIO. The first step of
+ * a teardown, while those who wait are still whole. NULL accepted. */
 void turn_abort(struct turn *t);
 void turn_free(struct turn *t); /* turn_abort(), then frees; NULL accepted */
 

@@ -11,7 +11,9 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
+import subprocess
 import sys
 import threading
 
@@ -21,7 +23,7 @@ from conftest import LOOPBACK, Receiver, Server, wait_until
 from test_crash import finished_tasks
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "powerloss"))
-from rebuild import DATA, JOURNAL, NAMES, STRICT, choose_cut, cut_places, read_log, rebuild, replay  # noqa: E402
+from rebuild import DATA, JOURNAL, NAMES, STRICT, SYNC, choose_cut, cut_places, read_log, rebuild, replay  # noqa: E402
 
 SHIM = os.environ.get("TASKHOOK_POWERLOSS_SHIM")
 ROUNDS = int(os.environ.get("TASKHOOK_POWERLOSS_ROUNDS", "10"))
@@ -29,7 +31,8 @@ SEED = int(os.environ.get("TASKHOOK_POWERLOSS_SEED", "20260101"))
 ROUNDS_A_RECORDING = 25
 LIVES, WRITERS, STEPS = 2, 3, 10
 SHARED = ("left", "right")  # the two indexes that everybody writes to and that change places now and then
-CONTROL_ROUNDS = 10
+CONTROL_ROUNDS = 30
+IDLE_S = 2
 
 pytestmark = pytest.mark.skipif(not SHIM, reason="TASKHOOK_POWERLOSS_SHIM is not set")
 
@@ -69,6 +72,7 @@ class Recording:
                "TASKHOOK_POWERLOSS_LOG": str(self.log), "ASAN_OPTIONS": ":".join(filter(None, options))}
         server = start(self.root, self.receiver, env)
         try:
+            assert self.log.exists(), f"the shim does not run\n{server.log()}"
             administrator = Administrator(self, server, f"{life}")
             if life == 0:
                 administrator.create(*SHARED)
@@ -79,15 +83,29 @@ class Recording:
                 thread.join()
             for thread in threads:
                 assert thread.failure is None, f"{thread.failure}\n{server.log()}"
-            if life == LIVES - 1:
+            if life < LIVES - 1:
+                self.kill_between_records(server)
+            else:
                 finished_tasks(server)
+                assert server.stop() == 0, server.log()
         finally:
             server.kill()
 
+    def kill_between_records(self, server):
+        stop = pathlib.Path(f"{self.log}.stop")
+        stop.touch()
+        try:
+            server.process.wait(IDLE_S)
+        except subprocess.TimeoutExpired:
+            pass  # it has nothing more to write: any moment is between two records
+        server.kill()
+        stop.unlink()
 
-def start(path, receiver, env=None):
-    flags = ("--http-addr", "127.0.0.1:0", "--db-path", path, "--task-webhook-url", receiver.url, *LOOPBACK)
-    server = Server(path, flags, env)
+
+def start(root, receiver, env=None):
+    """A server on root/data: the creation of its own directory is part of what is recorded."""
+    flags = ("--http-addr", "127.0.0.1:0", "--db-path", root / "data", "--task-webhook-url", receiver.url, *LOOPBACK)
+    server = Server(root / "data", flags, env)
     try:
         return server.start()
     except AssertionError:
@@ -198,12 +216,13 @@ def expected_indexes(requests):
 class Loss:
     """One power loss: the rebuilt directory and what must be true on it."""
 
-    def __init__(self, recording, path, model, cut, seed, ignore=()):
-        self.recording, self.path, self.seed = recording, path, seed
-        self.how, n = cut
-        self.at = recording.records[n - 1].end if n > 0 else 0
-        self.about = f"{model} disk, cut {self.how} at record {n} of {len(recording.records)}, byte {self.at}, seed {seed}"
-        self.build = lambda to: rebuild(recording.records, n, to, model, random.Random(seed), ignore)
+    def __init__(self, recording, path, model, cut, seed, ignore=(), records=None):
+        self.recording, self.path = recording, path
+        records = records or recording.records
+        how, n = cut
+        self.at = records[n - 1].end if n > 0 else 0
+        self.about = f"{model} disk, cut {how} at record {n} of {len(records)}, byte {self.at}, seed {seed}"
+        self.build = lambda to: rebuild(records, n, to, model, random.Random(seed), ignore)
         self.build(path)
         self.receiver, self.server = Receiver(), None
 
@@ -295,15 +314,30 @@ def test_nothing_acknowledged_is_lost_when_the_power_fails(recording, tmp_path):
         Loss(recording, tmp_path / f"round-{number}", (STRICT, JOURNAL)[number % 2], cut, rng.randrange(1 << 32)).check()
 
 
-@pytest.mark.parametrize("ignored", [DATA, NAMES])
-def test_a_disk_that_lies_about_syncs_is_found_out(recording, tmp_path, ignored):
-    """The control: with syncs (of data, of names) that do nothing the same checks must see a loss."""
-    rng = random.Random(SEED)
+# --- controls: the same checks must see a loss where one is made
+
+
+def assert_loss_is_seen(recording, tmp_path, records, ignore=()):
+    rng, places = random.Random(SEED), cut_places(records)
     for number in range(CONTROL_ROUNDS):
-        cut = rng.randrange(len(recording.records) // 2, len(recording.records))
-        loss = Loss(recording, tmp_path / f"round-{number}", STRICT, ("anywhere", cut), rng.randrange(1 << 32), (ignored,))
+        cut = choose_cut(places, rng)
         try:
-            loss.check()
+            Loss(recording, tmp_path / f"round-{number}", STRICT, cut, rng.randrange(1 << 32), ignore, records).check()
         except AssertionError:
             return
-    pytest.fail(f"{CONTROL_ROUNDS} losses without any sync of {ignored}, and nobody noticed")
+    pytest.fail(f"{CONTROL_ROUNDS} power losses, and nobody noticed")
+
+
+@pytest.mark.parametrize("ignored", [DATA, NAMES])
+def test_a_disk_whose_syncs_do_nothing_is_found_out(recording, tmp_path, ignored):
+    assert_loss_is_seen(recording, tmp_path, recording.records, (ignored,))
+
+
+@pytest.mark.parametrize("path", ["", "/data", "/data/queue", "/data/queue/data.mdb", "/data/indexes", "/data/indexes/UUID",
+                                  "/data/updates", "/data/updates/UUID"])
+def test_no_sync_can_be_left_out(recording, tmp_path, path):
+    """Without the syncs of this file or directory something is lost: each of them is needed, and tested."""
+    pattern = path.replace("UUID", "[0-9a-f-]{36}")
+    kept = [r for r in recording.records if r.op != SYNC or not re.fullmatch(pattern, r.path)]
+    assert len(kept) < len(recording.records)
+    assert_loss_is_seen(recording, tmp_path, kept)

@@ -11,7 +11,7 @@ Names   Creations, renames and unlinks reach the disk in order, up to some point
         STRICT   each directory has an order of its own, and only fsync of that directory makes its entries durable.
                  A file whose entry is lost is lost, however well it was synced. This is all that POSIX promises.
         JOURNAL  one order for the whole disk; fsync of a directory, or of a file for its own name, makes durable
-                 everything up to the last change of that directory or name. So do ext4, XFS and btrfs.
+                 everything up to the last change of that directory or name. So do ext4 and XFS.
         A rename is atomic and belongs to the directory of the new name.
 Cut     Between two records; then the first record behind the cut may be under way: done, but not durable.
 
@@ -262,11 +262,11 @@ def replay(records, path):
 
 
 def is_index(record):
-    return (record.path or "").startswith("/indexes/") and not record.path.endswith("/lock.mdb")
+    return "/indexes/" in (record.path or "") and record.path.endswith("data.mdb")
 
 
 def is_main(record):
-    return (record.path or "").startswith("/queue/") and not record.path.endswith("/lock.mdb")
+    return (record.path or "").endswith("/queue/data.mdb")
 
 
 def cut_places(records):
@@ -279,8 +279,11 @@ def cut_places(records):
         at = bisect.bisect(main_commits, commit)
         if at < len(main_commits):
             between += range(commit + 1, main_commits[at] + 1)
+    made = [i for i, r in enumerate(records) if r.op in (CREATE, RENAME) and r.path.endswith(".mdb")]
+    fresh = [i + k for i in made for k in range(1, 6) if i + k <= len(records)]
     return {"anywhere": range(len(records) + 1), "before a sync": syncs, "after a sync": [i + 1 for i in syncs],
-            "after a change of names": [i + 1 for i in names], "between the commits of a batch": between}
+            "after a change of names": [i + 1 for i in names], "in a new environment": fresh,
+            "between the commits of a batch": between}
 
 
 def choose_cut(places, rng):

@@ -4,6 +4,9 @@
  *   TASKHOOK_POWERLOSS_DIR   the directory: absolute, without symbolic links; it exists
  *   TASKHOOK_POWERLOSS_LOG   the log, outside of it; a second process appends
  *
+ * When a file with the name of the log and ".stop" behind it appears, the process is killed at the
+ * next record: from outside, a kill could come between a call and its record.
+ *
  * Recorded: creation, truncation, writes with their bytes, fsync and fdatasync, mkdir, rename,
  * unlink, rmdir. A record is written after its call succeeded and before the caller goes on, so
  * whoever learns something from the program finds the log at least that long. Not recorded:
@@ -11,11 +14,13 @@
  * them to lock.mdb only, which no start believes), close (says nothing about the disk). The test
  * compares a full replay with the directory itself: a write by a way that is not wrapped here is
  * found there. */
+#undef _FILE_OFFSET_BITS /* would make one of open and open64: programs call both */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,6 +70,7 @@ struct tracked {
 
 static char root[PATH_MAX];
 static size_t root_len;
+static char stop_path[PATH_MAX];
 static int log_fd = -1;
 static struct tracked tracked[MAX_FDS];
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -101,6 +107,8 @@ append(struct record r, const char *name, const struct iovec *data, int n_data)
     (void) pthread_mutex_lock(&log_lock); /* a default mutex: cannot fail */
     if (syscall(SYS_writev, log_fd, all, n_data + 2) != total)
         abort(); /* a log with a hole proves nothing */
+    if (syscall(SYS_faccessat, AT_FDCWD, stop_path, F_OK) == 0)
+        (void) kill(getpid(), SIGKILL); /* does not return */
     (void) pthread_mutex_unlock(&log_lock);
     errno = saved;
 }
@@ -122,10 +130,11 @@ start(void)
     struct stat st;
     if (dir == NULL || path == NULL)
         return;
-    int fd = (int) syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-                           0600);
+    int fd =
+        (int) syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     log_fd = fcntl(fd, F_DUPFD_CLOEXEC, LOG_FD_MIN); /* out of the way of the program's own */
-    if (log_fd < 0 || stat(dir, &st) != 0 || strlen(dir) >= sizeof(root))
+    if (log_fd < 0 || stat(dir, &st) != 0 || strlen(dir) >= sizeof(root) ||
+        snprintf(stop_path, sizeof(stop_path), "%s.stop", path) >= (int) sizeof(stop_path))
         abort();
     (void) syscall(SYS_close, fd);
     root_len = strlen(strcpy(root, dir));
@@ -210,7 +219,8 @@ open_any(int at, const char *path, int flags, mode_t mode)
 {
     struct place place;
     int saved = errno;
-    bool creates = (flags & O_CREAT) != 0 && find_place(at, path, &place) && inode_at(at, path) == 0;
+    bool creates =
+        (flags & O_CREAT) != 0 && find_place(at, path, &place) && inode_at(at, path) == 0;
     errno = saved;
     int fd = REAL(openat64)(at, path, flags, mode);
     saved = errno;

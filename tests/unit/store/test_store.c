@@ -257,6 +257,33 @@ committed_rows_survive_reopening(void **state)
     assert_true(is_stored(f, STR("kept")));
 }
 
+/* As a power loss or a kill in the middle of its creation leaves it. */
+static void
+a_half_made_environment_is_made_again(void **state)
+{
+    static const struct store_table tables[] = {{"rows", "key", "value"}};
+    static const char *const leftovers[] = {"new.mdb", "new.mdb-lock"};
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    struct store_env *env = NULL;
+    char dir[96], path[128];
+    (void) snprintf(dir, sizeof(dir), "%s/half", f->dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    for (size_t i = 0; i < 2; i++) {
+        (void) snprintf(path, sizeof(path), "%s/%s", dir, leftovers[i]);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(fwrite(leftovers, 1, sizeof(leftovers), file), sizeof(leftovers));
+        assert_int_equal(fclose(file), 0);
+    }
+    assert_int_equal(store_env_open(&env, dir, tables, 1, 1 << 20, &err), 0);
+    for (size_t i = 0; i < 2; i++) {
+        (void) snprintf(path, sizeof(path), "%s/%s", dir, leftovers[i]);
+        assert_int_equal(access(path, F_OK), -1);
+    }
+    store_env_close(env);
+}
+
 static void
 a_database_of_another_format_is_refused_with_a_clear_message(void **state)
 {
@@ -377,6 +404,7 @@ main(void)
             writes_are_refused_below_the_floor_of_free_space_and_accepted_above, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_come_back_in_key_order_both_ways, setup, teardown),
         cmocka_unit_test_setup_teardown(committed_rows_survive_reopening, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_half_made_environment_is_made_again, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_database_of_another_format_is_refused_with_a_clear_message, setup, teardown),
         cmocka_unit_test_setup_teardown(records_round_trip_and_short_ones_fail, setup, teardown),
