@@ -74,8 +74,8 @@ tls_failure(struct http_client_conn *conn, struct buf *out)
 }
 
 /* The connection is lost, but its socket still open. A receiver that refuses us after our side of
- * the handshake (TLS 1.3: a client certificate is missing) sends an alert and closes; the reset that
- * follows can be met first, with the alert still unread. */
+ * the handshake (TLS 1.3: a client certificate is missing) sends an alert and closes; the reset
+ * that follows can be met first, with the alert still unread. */
 static void
 read_last_words(struct http_client_conn *conn)
 {

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -47,6 +48,9 @@ serve(struct receiver *r, int fd)
 {
     struct peer p = {.receiver = r, .fd = fd, .nth = ++r->connections, .arg = r->arg};
     bool is_ready = true;
+    int on = 1;
+    /* What is written before a reset is on the wire then. */
+    (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (r->ssl != NULL) {
         p.ssl = SSL_new(r->ssl);
         SSL_set_fd(p.ssl, fd);

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -49,7 +50,7 @@ fill(struct buf *out, size_t n)
 
 struct source {
     struct server_fixture *fixture;
-    size_t left;
+    size_t left, piece;
     bool is_broken;
 };
 
@@ -60,7 +61,7 @@ make_piece(void *arg, struct buf *out, int64_t deadline_us)
     (void) deadline_us;
     if (s->is_broken && s->left == 0)
         return HTTP_PIECE_FAILED;
-    size_t n = s->left > 10000 ? 10000 : s->left;
+    size_t n = s->left > s->piece ? s->piece : s->left;
     fill(out, n);
     s->left -= n;
     return s->left > 0 || s->is_broken ? HTTP_PIECE_MORE : HTTP_PIECE_LAST;
@@ -75,10 +76,11 @@ release_source(void *arg)
 }
 
 static void
-reply_in_pieces(struct server_fixture *f, struct http_call *call, size_t n, bool is_broken)
+reply_in_pieces(struct server_fixture *f, struct http_call *call, size_t n, size_t piece)
 {
     struct source *s = mem_new(1, sizeof(*s));
-    *s = (struct source){.fixture = f, .left = n, .is_broken = is_broken};
+    *s = (struct source){
+        .fixture = f, .left = n, .piece = piece, .is_broken = str_is(call->path, "/broken")};
     http_reply_pieces(call, 200, "application/json", make_piece, release_source, s);
 }
 
@@ -120,9 +122,11 @@ server_fixture_handle(void *app, struct http_call *call)
         fill(&body, number_after(call->path, "/take/"));
         http_reply_json(call, 200, &body);
     } else if (str_starts_with(call->path, "/pieces/")) {
-        reply_in_pieces(f, call, number_after(call->path, "/pieces/"), false);
+        reply_in_pieces(f, call, number_after(call->path, "/pieces/"), 10000);
+    } else if (str_starts_with(call->path, "/long-pieces/")) {
+        reply_in_pieces(f, call, number_after(call->path, "/long-pieces/"), 65536);
     } else if (str_is(call->path, "/broken")) {
-        reply_in_pieces(f, call, 10000, true);
+        reply_in_pieces(f, call, 10000, 10000);
     } else if (str_starts_with(call->path, "/status/")) {
         http_reply_empty(call, (int) number_after(call->path, "/status/"));
     } else if (str_starts_with(call->path, "/wait")) {
@@ -315,6 +319,23 @@ void
 talk_send(struct talk *t, struct str bytes)
 {
     assert_int_equal(bufferevent_write(t->bev, bytes.data, bytes.len), 0);
+}
+
+void
+talk_end(struct talk *t)
+{
+    while (talk_unsent(t) > 0)
+        server_fixture_turn(t->fixture, 0);
+    assert_int_equal(shutdown(bufferevent_getfd(t->bev), SHUT_WR), 0);
+}
+
+void
+talk_reset(struct talk *t)
+{
+    struct linger now = {1, 0};
+    int fd = bufferevent_getfd(t->bev);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    talk_close(t);
 }
 
 void

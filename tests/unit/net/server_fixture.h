@@ -6,6 +6,7 @@
  *   /size/N           N bytes of JSON text
  *   /take/N           the same, given away with http_reply_take
  *   /pieces/N         N bytes in pieces of 10,000
+ *   /long-pieces/N    the same in pieces of 65,536
  *   /broken           a first piece, then a failure
  *   /echo             the body; its limit is ECHO_LIMIT
  *   /status/N         an empty reply
@@ -57,11 +58,13 @@ void talk_open(struct talk *t, struct server_fixture *f);
 void talk_send(struct talk *t, struct str bytes);
 void talk_send_slowly(struct talk *t,
                       struct str bytes);        /* a byte a turn; bytes stay the caller's */
+void talk_end(struct talk *t);                  /* sends the end: half-closed from here on */
 void talk_wait(struct talk *t);                 /* until the server closes */
 void talk_wait_bytes(struct talk *t, size_t n); /* until n bytes came in all */
 void talk_pause(struct talk *t, bool is_paused);
 size_t talk_unsent(const struct talk *t);
 void talk_close(struct talk *t); /* at once, without a goodbye */
+void talk_reset(struct talk *t); /* the same by a reset */
 /* Opens, sends, waits for the end of the connection. */
 struct talk talk_once(struct server_fixture *f, struct str bytes);
 

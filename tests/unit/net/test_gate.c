@@ -116,6 +116,8 @@ static const struct row {
     OK("head with length 0", "HEAD / HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n", ""),
     OK("chunks", CHUNKED "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", "hello world"),
     OK("chunk size with zeros", CHUNKED "005\r\nhello\r\n000\r\n\r\n", "hello"),
+    OK("longest chunk size", CHUNKED "000000000000005\r\nhello\r\n0\r\n\r\n", "hello"),
+    OK("as many headers as may be", "GET / HTTP/1.1\r\n" H "A:\r\nB:\r\nC:\r\nD:\r\n\r\n", ""),
     OK("upper-case chunk size", CHUNKED "A\r\n0123456789\r\n0\r\n\r\n", "0123456789"),
     OK("chunk extension", CHUNKED "5;a=b;c=\"d\"\r\nhello\r\n0;x\r\n\r\n", "hello"),
     OK("trailers are dropped", CHUNKED "1\r\nx\r\n0\r\nA: b\r\nC:\r\n\r\n", "x"),
@@ -359,6 +361,47 @@ reset_gate_reads_the_next_request(void **state)
     gate_done(&g);
 }
 
+/* Feeds `before`, n times 'a', `after`: the code of the refusal, ERR_NONE when the request is
+ * complete. */
+static enum err_code
+code_with_run(const char *before, size_t n, const char *after)
+{
+    struct buf b = BUF_INIT;
+    buf_add_cstr(&b, before);
+    for (size_t i = 0; i < n; i++)
+        buf_add_char(&b, 'a');
+    buf_add_cstr(&b, after);
+    struct str input = buf_str(&b);
+    struct verdict v = run(&input, 1);
+    assert_int_equal(v.state, v.code == ERR_NONE ? GATE_DONE : GATE_REFUSED);
+    buf_done(&v.body);
+    buf_done(&b);
+    return v.code;
+}
+
+static void
+every_limit_is_exact(void **state)
+{
+    (void) state;
+    static const char get[] = "GET / HTTP/1.1\r\n" H "A:";
+    static const char chunk_end[] = "\r\nx\r\n0\r\n\r\n";
+    static const struct {
+        const char *before, *after;
+        size_t max;
+        enum err_code beyond;
+    } limits[] = {
+        {"GET /", " HTTP/1.1\r\n" H "\r\n", MAX_URI - 1, ERR_URI_TOO_LONG},
+        {get, "\r\n\r\n", MAX_HEADER - (sizeof(get) - 1) - 4, ERR_HEADERS_TOO_LARGE},
+        {CHUNKED "1;", chunk_end, 256, ERR_BAD_REQUEST},
+        {CHUNKED "1\r\nx\r\n0\r\nT:", "\r\n\r\n", 8192 - 4, ERR_HEADERS_TOO_LARGE},
+    };
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        assert_int_equal(code_with_run(limits[i].before, limits[i].max, limits[i].after), ERR_NONE);
+        assert_int_equal(code_with_run(limits[i].before, limits[i].max + 1, limits[i].after),
+                         limits[i].beyond);
+    }
+}
+
 int
 main(void)
 {
@@ -366,6 +409,7 @@ main(void)
         cmocka_unit_test(every_input_has_its_verdict),
         cmocka_unit_test(every_cut_gives_the_same_verdict),
         cmocka_unit_test(byte_by_byte_gives_the_same_verdict),
+        cmocka_unit_test(every_limit_is_exact),
         cmocka_unit_test(complete_request_ends_where_the_next_begins),
         cmocka_unit_test(head_is_read_in_its_parts),
         cmocka_unit_test(target_of_a_url_gives_its_path),

@@ -1,5 +1,7 @@
 /* The HTTP client over TLS: whom it trusts, what it says when it does not, and the same behaviour
  * as without. */
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -192,8 +194,8 @@ static void
 silence_in_the_handshake_is_a_timeout(void **state)
 {
     (void) state;
-    check(ask(say_nothing, NULL, NULL, "https://localhost:%d/", 150), HTTP_OUTCOME_TIMEOUT, 0,
-          "no answer within 150 ms (in the TLS handshake)");
+    check(ask(say_nothing, NULL, NULL, "https://localhost:%d/", 400), HTTP_OUTCOME_TIMEOUT, 0,
+          "no answer within 400 ms (in the TLS handshake)");
 }
 
 static void
@@ -299,6 +301,15 @@ body_that_ends_without_close_notify_is_whole(void **state)
           HTTP_OUTCOME_ANSWERED, 200, "until the end");
 }
 
+/* Says no at the sight of the head. */
+static void
+say_early_and_close(struct peer *p)
+{
+    char some[512];
+    (void) SSL_read(p->ssl, some, sizeof(some));
+    peer_say(p, "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+}
+
 static void
 close_without_an_answer_is_a_protocol_failure(void **state)
 {
@@ -358,25 +369,92 @@ kept_connection_that_died_is_retried_on_a_fresh_one(void **state)
     SSL_CTX_free(ctx);
 }
 
+/* Our descriptor of the connection to the port; -1 when there is none. */
+static int
+find_connection(int port)
+{
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_in peer = {0};
+        socklen_t len = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *) &peer, &len) == 0 && peer.sin_family == AF_INET &&
+            ntohs(peer.sin_port) == port)
+            return fd;
+    }
+    return -1;
+}
+
 static void
 small_requests_do_not_wait_for_acknowledgements(void **state)
 {
     (void) state;
-    enum { N = 20 };
     struct fixture f;
     SSL_CTX *ctx = good_ctx();
-    int64_t total_us = 0;
+    int is_set = 0;
+    socklen_t len = sizeof(is_set);
     struct receiver *r = receiver_start(say_server_name, NULL, ctx, false);
     fixture_init(&f, "127.0.0.0/8", authority.ca_path, NULL, NULL);
-    for (int i = 0; i < N; i++) {
-        struct outcome o = fixture_get(&f, "https://127.0.0.1:%d/", receiver_port(r));
-        total_us += i == 0 ? 0 : o.total_us;
-        outcome_done(&o);
-    }
-    assert_true(total_us < (N - 1) * 30000); /* with Nagle's algorithm each takes 44 ms */
+    check(fixture_get(&f, "https://127.0.0.1:%d/", receiver_port(r)), HTTP_OUTCOME_ANSWERED, 200,
+          "none");
+    int fd = find_connection(receiver_port(r)); /* kept alive */
+    assert_true(fd >= 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &is_set, &len), 0);
+    assert_true(is_set); /* with Nagle's algorithm each request takes 44 ms */
     fixture_done(&f);
     receiver_stop(r);
     SSL_CTX_free(ctx);
+}
+
+static void
+close_at_the_end_of_the_handshake(struct peer *p)
+{
+    if (p->nth % 2 == 0)
+        peer_reset(p);
+}
+
+/* The close may come before, between and after the writes of head and body. */
+static void
+close_after_the_handshake_is_a_protocol_failure(void **state)
+{
+    (void) state;
+    enum { ROUNDS = 60, LONG = 300000 };
+    struct fixture f;
+    SSL_CTX *ctx = good_ctx();
+    char url[64];
+    char *body = calloc(1, LONG);
+    struct receiver *r = receiver_start(close_at_the_end_of_the_handshake, NULL, ctx, false);
+    fixture_init(&f, "127.0.0.0/8", authority.ca_path, NULL, NULL);
+    (void) snprintf(url, sizeof(url), "https://127.0.0.1:%d/", receiver_port(r));
+    for (size_t i = 0; i < ROUNDS; i++) {
+        struct str sent = {body, i % 3 == 0 ? LONG : 100 * i};
+        struct outcome o = fixture_run(&f, &(struct want){.url = url, .body = sent});
+        assert_int_equal(o.outcome, HTTP_OUTCOME_PROTOCOL);
+        assert_int_not_equal(o.detail[0], '\0');
+        outcome_done(&o);
+    }
+    fixture_done(&f);
+    receiver_stop(r);
+    SSL_CTX_free(ctx);
+    free(body);
+}
+
+static void
+answer_before_the_request_is_read_is_not_lost(void **state)
+{
+    (void) state;
+    struct fixture f;
+    SSL_CTX *ctx = good_ctx();
+    enum { LONG = 8000000 };
+    char url[64];
+    char *body = calloc(1, LONG);
+    struct receiver *r = receiver_start(say_early_and_close, NULL, ctx, false);
+    fixture_init(&f, "127.0.0.0/8", authority.ca_path, NULL, NULL);
+    (void) snprintf(url, sizeof(url), "https://127.0.0.1:%d/", receiver_port(r));
+    check(fixture_run(&f, &(struct want){.url = url, .body = {body, LONG}}), HTTP_OUTCOME_ANSWERED,
+          413, "");
+    fixture_done(&f);
+    receiver_stop(r);
+    SSL_CTX_free(ctx);
+    free(body);
 }
 
 static void
@@ -440,6 +518,8 @@ main(void)
         cmocka_unit_test(connection_is_kept_and_replaced),
         cmocka_unit_test(kept_connection_that_died_is_retried_on_a_fresh_one),
         cmocka_unit_test(small_requests_do_not_wait_for_acknowledgements),
+        cmocka_unit_test(close_after_the_handshake_is_a_protocol_failure),
+        cmocka_unit_test(answer_before_the_request_is_read_is_not_lost),
         cmocka_unit_test(cancel_in_the_handshake_is_clean),
     };
     (void) alarm(120);

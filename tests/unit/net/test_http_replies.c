@@ -97,6 +97,37 @@ every_size_arrives_over_tls(void **state)
     server_fixture_done(&f);
 }
 
+/* Several long chains wait in the output at a time: each must be written whole before the next. */
+static void
+long_pieces_arrive_over_tls(void **state)
+{
+    struct server_fixture f;
+    struct talk t;
+    struct answer a;
+    enum { ALL = 32 << 20 };
+    (void) state;
+    server_fixture_init(&f, NULL, true);
+    talk_open(&t, &f);
+    talk_send(&t, STR("GET /long-pieces/33554432" H "Connection: close\r\n\r\n"));
+    talk_wait_bytes(&t, 1);
+    talk_pause(&t, true);
+    server_fixture_turn(&f, 100);
+    assert_int_equal(f.n_released, 0); /* the output is full */
+    talk_pause(&t, false);
+    talk_wait(&t);
+    struct str rest = buf_str(&t.got);
+    assert_true(answer_next(&rest, true, &a));
+    assert_int_equal(a.body.len, ALL);
+    size_t same = 0;
+    while (same < ALL && a.body.data[same] == (char) ('a' + same % 65536 % 26))
+        same++;
+    assert_int_equal(same, ALL);
+    assert_int_equal(rest.len, 0);
+    answer_done(&a);
+    talk_close(&t);
+    server_fixture_done(&f);
+}
+
 static void
 every_size_arrives_as_gzip(void **state)
 {
@@ -279,6 +310,27 @@ client_gone_in_the_middle_releases_once(void **state)
     server_fixture_done(&f);
 }
 
+/* Over TLS libevent drains the output once more after it has told of the error. */
+static void
+client_reset_in_the_middle_over_tls_releases_once(void **state)
+{
+    struct server_fixture f;
+    struct talk t;
+    enum { ROUNDS = 20 };
+    (void) state;
+    server_fixture_init(&f, NULL, true);
+    for (int i = 0; i < ROUNDS; i++) {
+        talk_open(&t, &f);
+        talk_send(&t, STR("GET /pieces/67108864" H "\r\n"));
+        talk_wait_bytes(&t, 1 + (size_t) i * 10000);
+        talk_reset(&t);
+        while (http_server_stats(f.server).connections > 0)
+            server_fixture_turn(&f, 1);
+    }
+    assert_int_equal(f.n_released, ROUNDS);
+    server_fixture_done(&f);
+}
+
 static void
 server_freed_in_the_middle_releases_once(void **state)
 {
@@ -302,6 +354,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_size_arrives_plain),
         cmocka_unit_test(every_size_arrives_over_tls),
+        cmocka_unit_test(long_pieces_arrive_over_tls),
         cmocka_unit_test(every_size_arrives_as_gzip),
         cmocka_unit_test(every_size_arrives_as_deflate_over_tls),
         cmocka_unit_test(small_answers_are_not_encoded),
@@ -312,6 +365,7 @@ main(void)
         cmocka_unit_test(failed_pieces_cut_the_connection),
         cmocka_unit_test(slow_reader_holds_the_pieces_back),
         cmocka_unit_test(client_gone_in_the_middle_releases_once),
+        cmocka_unit_test(client_reset_in_the_middle_over_tls_releases_once),
         cmocka_unit_test(server_freed_in_the_middle_releases_once),
     };
     return cmocka_run_group_tests_name("http_replies", tests, NULL, NULL);

@@ -224,6 +224,65 @@ expectation_is_answered_once(void **state)
 }
 
 static void
+check_expectation_behind_another_request(bool with_tls)
+{
+    struct server_fixture f;
+    struct talk t;
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    server_fixture_init(&f, NULL, with_tls);
+    talk_open(&t, &f);
+    talk_send(&t, STR("GET /hello" H "\r\n"
+                      "POST /echo" H "Expect: 100-continue\r\nContent-Length: 2\r\n" END));
+    while (!str_ends_with(buf_str(&t.got), interim))
+        talk_wait_bytes(&t, t.got.len + 1);
+    talk_send(&t, STR("ab"));
+    talk_wait(&t);
+    struct str rest = buf_str(&t.got);
+    expect_body(&rest, "{\"ok\":true}");
+    rest = str_slice(rest, sizeof(interim) - 1, rest.len);
+    expect_body(&rest, "ab");
+    assert_int_equal(rest.len, 0);
+    talk_close(&t);
+    server_fixture_done(&f);
+}
+
+static void
+expectation_behind_another_request_is_answered(void **state)
+{
+    (void) state;
+    check_expectation_behind_another_request(false);
+    check_expectation_behind_another_request(true);
+}
+
+static void
+half_closed_client_gets_all_its_answers(void **state)
+{
+    struct server_fixture f;
+    struct talk t;
+    (void) state;
+    server_fixture_init(&f, NULL, false);
+    talk_open(&t, &f);
+    talk_send(&t, STR("GET /hello" H "\r\nPOST /echo" H "Content-Length: 2\r\n\r\nab"
+                      "GET /wait" H "\r\nGET /hello" H "\r\n"));
+    f.stop_at_wait = true;
+    talk_end(&t);
+    while (f.waiting == NULL)
+        loop_run(f.loop);
+    server_fixture_turn(&f, 5);
+    assert_int_equal(f.n_gone, 0);
+    server_fixture_answer(&f);
+    talk_wait(&t);
+    struct str rest = buf_str(&t.got);
+    expect_body(&rest, "{\"ok\":true}");
+    expect_body(&rest, "ab");
+    expect_body(&rest, "{\"waited\":true}");
+    expect_body(&rest, "{\"ok\":true}");
+    assert_int_equal(rest.len, 0);
+    talk_close(&t);
+    server_fixture_done(&f);
+}
+
+static void
 expectation_of_a_refused_body_gets_the_refusal(void **state)
 {
     struct server_fixture f;
@@ -380,6 +439,52 @@ drain_lets_a_running_request_end(void **state)
 }
 
 static void
+drain_closes_a_connection_that_is_reading_its_answer(void **state)
+{
+    struct server_fixture f;
+    struct talk t;
+    struct answer a;
+    enum { ALL = 50000000 };
+    (void) state;
+    server_fixture_init(&f, NULL, false);
+    talk_open(&t, &f);
+    talk_send(&t, STR("GET /take/50000000" H "\r\n"));
+    talk_wait_bytes(&t, 1);
+    http_server_drain(f.server, note_drained, &f);
+    talk_wait(&t); /* the client would keep the connection */
+    struct str rest = buf_str(&t.got);
+    assert_true(answer_next(&rest, true, &a));
+    assert_int_equal(a.body.len, ALL);
+    answer_done(&a);
+    while (f.n_drained == 0)
+        loop_run(f.loop);
+    talk_close(&t);
+    server_fixture_done(&f);
+}
+
+static void
+drain_during_an_upload_lets_it_end(void **state)
+{
+    struct server_fixture f;
+    struct talk t;
+    (void) state;
+    server_fixture_init(&f, NULL, false);
+    talk_open(&t, &f);
+    talk_send(&t, STR("POST /echo" H "Content-Length: 4\r\n\r\nab"));
+    while (http_server_stats(f.server).buffered_body_bytes < 2)
+        server_fixture_turn(&f, 1);
+    http_server_drain(f.server, note_drained, &f);
+    talk_send(&t, STR("cd"));
+    talk_wait(&t);
+    struct str rest = buf_str(&t.got);
+    expect_body(&rest, "abcd");
+    while (f.n_drained == 0)
+        loop_run(f.loop);
+    talk_close(&t);
+    server_fixture_done(&f);
+}
+
+static void
 old_clients_get_what_they_understand(void **state)
 {
     struct server_fixture f;
@@ -498,6 +603,8 @@ main(void)
         cmocka_unit_test(judge_refuses_before_a_body_and_closes),
         cmocka_unit_test(judge_refuses_without_a_body_and_goes_on),
         cmocka_unit_test(expectation_is_answered_once),
+        cmocka_unit_test(expectation_behind_another_request_is_answered),
+        cmocka_unit_test(half_closed_client_gets_all_its_answers),
         cmocka_unit_test(expectation_of_a_refused_body_gets_the_refusal),
         cmocka_unit_test(waiting_call_is_answered_later),
         cmocka_unit_test(client_gone_while_waiting_does_no_harm),
@@ -505,6 +612,8 @@ main(void)
         cmocka_unit_test(reply_after_the_server_is_gone_does_no_harm),
         cmocka_unit_test(drain_of_an_idle_server_is_over_at_once),
         cmocka_unit_test(drain_lets_a_running_request_end),
+        cmocka_unit_test(drain_closes_a_connection_that_is_reading_its_answer),
+        cmocka_unit_test(drain_during_an_upload_lets_it_end),
         cmocka_unit_test(old_clients_get_what_they_understand),
         cmocka_unit_test(preflight_comes_before_rights),
         cmocka_unit_test(options_without_a_method_is_routed),
