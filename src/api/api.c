@@ -44,7 +44,7 @@ body_limit(const struct api *api, const struct route *route)
     if (route != NULL && (route->flags & ROUTE_DOCUMENTS))
         return api->conf->http_payload_size_limit;
     if (route != NULL && (route->flags & ROUTE_JSON_BODY))
-        return BODY_JSON_MAX_BYTES;
+        return body_json_limit(api);
     return BODY_IGNORED_MAX_BYTES;
 }
 
@@ -71,7 +71,8 @@ api_too_large(void *arg, const struct http_head *head, uint64_t declared, uint64
 {
     struct route_match match = find_route(head->method, head->path);
     (void) arg; /* the limit says it all */
-    if (match.route != NULL && (match.route->flags & ROUTE_DOCUMENTS))
+    if (match.route != NULL && (match.route->flags & ROUTE_DOCUMENTS) &&
+        !(match.route->flags & ROUTE_JSON_BODY))
         body_upload_too_large(ret, limit);
     else
         body_json_too_large(ret, declared, limit);

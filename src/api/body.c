@@ -123,9 +123,18 @@ incomplete(struct err *err)
     return err_set(err, ERR_BAD_REQUEST, "The provided payload is incomplete and cannot be parsed");
 }
 
-static int
-inflate_all(struct str raw, enum intake_encoding encoding, struct buf *out, struct err *err)
+uint64_t
+body_json_limit(const struct api *api)
 {
+    uint64_t limit = api->conf->http_payload_size_limit;
+    return limit < BODY_JSON_MAX_BYTES ? limit : BODY_JSON_MAX_BYTES;
+}
+
+static int
+inflate_all(struct http_call *call, struct str raw, enum intake_encoding encoding, struct buf *out)
+{
+    struct err *err = &call->err;
+    uint64_t limit = body_json_limit(handler_api(call));
     struct gzip_in *z =
         gzip_in_new(encoding == INTAKE_GZIP ? GZIP_FORMAT_GZIP : GZIP_FORMAT_DEFLATE);
     int rc = 0;
@@ -134,12 +143,12 @@ inflate_all(struct str raw, enum intake_encoding encoding, struct buf *out, stru
         rc = gzip_in_step(z, &raw, out, INFLATE_STEP_BYTES);
         if (rc == 0 && out->len == had && raw.len == left)
             rc = -1; /* neither input nor progress: it was cut off */
-        if (rc >= 0 && out->len > BODY_JSON_MAX_BYTES)
+        if (rc >= 0 && out->len > limit)
             break;
     }
     gzip_in_free(z);
-    if (out->len > BODY_JSON_MAX_BYTES)
-        return body_json_too_large(err, UINT64_MAX, BODY_JSON_MAX_BYTES);
+    if (out->len > limit)
+        return body_json_too_large(err, UINT64_MAX, limit);
     return rc < 0 || buf_failed(out) ? incomplete(err) : 0;
 }
 
@@ -180,7 +189,7 @@ body_read_json(struct http_call *call, struct body *ret)
         return err_set(&call->err, ERR_INTERNAL, "Not enough memory for this request.");
     if (encoding == INTAKE_IDENTITY || ret->raw.len == 0)
         return parse(call, buf_str(&ret->raw), &ret->doc);
-    int rc = inflate_all(buf_str(&ret->raw), encoding, &plain, &call->err);
+    int rc = inflate_all(call, buf_str(&ret->raw), encoding, &plain);
     if (rc == 0)
         rc = parse(call, buf_str(&plain), &ret->doc);
     buf_done(&plain);

@@ -1,6 +1,7 @@
 #pragma once
 /* Request bodies: content types and encodings (contract 1.5, 1.8), and reading the small JSON ones.
  * Uploads go through ops/intake. */
+#include "api/api.h"
 #include "codec/json.h"
 #include "net/http_server.h"
 #include "ops/intake.h"
@@ -33,6 +34,9 @@ int body_content_type(struct http_call *call, const struct body_type *types, siz
 /* 0, or -1 with call->err for an encoding that is not understood. */
 int body_encoding(struct http_call *call, enum intake_encoding *ret);
 
+/* What a JSON body may have, decompressed: BODY_JSON_MAX_BYTES, or less where the payload limit is
+ * lower. */
+uint64_t body_json_limit(const struct api *api);
 /* 413 for JSON bodies; declared is UINT64_MAX when the length was not known. */
 int body_json_too_large(struct err *err, uint64_t declared, uint64_t limit);
 /* 413 for uploads. */

@@ -121,6 +121,8 @@ int
 field_string(const struct field_in *in, void *dst)
 {
     struct str *ret = dst, text = json_string(in->value);
+    if (str_find(text, '\0', 0) < text.len) /* they end texts inside */
+        return field_invalid(in, "NUL characters are not accepted");
     *ret = text.len == 0 ? STR("") : text;
     return 0;
 }

@@ -48,6 +48,8 @@ int
 param_string(const struct param_in *in, void *dst)
 {
     struct str *ret = dst;
+    if (str_find(in->value, '\0', 0) < in->value.len) /* they end texts inside */
+        return param_invalid(in, in->row->name, "NUL characters are not accepted");
     *ret = in->value.len == 0 ? STR("") : in->value;
     return 0;
 }

@@ -116,14 +116,17 @@ write_size(struct buf *out, uint64_t bytes)
 }
 
 static int
-fail_limit(uint64_t limit_bytes, struct err *err)
+fail_limit(const struct intake *in, struct err *err)
 {
     struct buf message = BUF_INIT;
     int rc;
 
+    if (in->ids != NULL) /* to upstream an ordinary JSON body (contract 1.5) */
+        return err_set(err, ERR_PAYLOAD_TOO_LARGE, "JSON payload has exceeded limit (%llu bytes).",
+                       (unsigned long long) in->conf.limit_bytes);
     buf_add_cstr(&message, "The provided payload reached the size limit. The maximum accepted "
                            "payload size is ");
-    write_size(&message, limit_bytes);
+    write_size(&message, in->conf.limit_bytes);
     buf_add_char(&message, '.');
     rc = err_set_str(err, ERR_PAYLOAD_TOO_LARGE, buf_str(&message));
     buf_done(&message);
@@ -137,7 +140,7 @@ feed(struct intake *in, struct str plain, struct err *err)
 {
     in->plain_bytes += plain.len;
     if (in->plain_bytes > in->conf.limit_bytes)
-        return fail_limit(in->conf.limit_bytes, err);
+        return fail_limit(in, err);
     if (in->ids == NULL)
         return docs_feed(in->docs, plain, err);
     ids_feed(in->ids, plain);

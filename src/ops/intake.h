@@ -33,6 +33,6 @@ struct intake *intake_new(const struct intake_conf *conf);
 void intake_start(struct intake *in, size_t (*pull)(void *arg, struct buf *out, size_t max),
                   void (*done)(void *arg, const struct intake_result *result, struct err *err),
                   void *arg);
-/* keep: a task refers to the payload's file. Cancels when still running (done is not called). May be
- * called from inside done. NULL accepted. */
+/* keep: a task refers to the payload's file. Cancels when still running (done is not called). May
+ * be called from inside done. NULL accepted. */
 void intake_free(struct intake *in, bool keep);

@@ -1,6 +1,7 @@
 /* The guard against crash loops (invariant 3): counts how often the process ended while a batch
- * ran and was not applied yet. After two ends the batch's tasks are tried one by one, and one that ends the process twice
- * more alone is failed. Owns one row of TABLE_META, which is absent in peaceful times. */
+ * ran and was not applied yet. After two ends the batch's tasks are tried one by one, and one that
+ * ends the process twice more alone is failed. Owns one row of TABLE_META, which is absent in
+ * peaceful times. */
 #include "queue/queue_internal.h"
 #include "store/rec.h"
 

@@ -124,7 +124,7 @@ finish_member(struct queue *q, struct store_txn *txn, const struct batch_member 
     struct task t;
     if (q->run->is_rolled_back && !m->is_picked)
         return 0;
-    int rc = task_read(txn, TABLE_TASKS, m->uid, &t);
+    int rc = task_read(q, txn, TABLE_TASKS, m->uid, &t);
     if (rc <= 0)
         return rc;
     settle(q, m, &t);
@@ -262,7 +262,7 @@ finished(struct queue *q)
     if (r->op_entered && r->pub.op->done != NULL)
         r->pub.op->done(&r->pub);
     run_free(r);
-    queue_set_state(q, q->is_applying ? QUEUE_APPLY : QUEUE_IDLE);
+    queue_set_state(q, q->is_applying ? QUEUE_APPLY : q->is_renaming ? QUEUE_RENAME : QUEUE_IDLE);
     queue_announce(q, batch_uid);
 }
 

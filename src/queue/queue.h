@@ -197,7 +197,8 @@ int queue_match(struct queue *q, struct store_txn *txn, bool all, const uint32_t
 int queue_next_enqueued(struct queue *q, struct store_txn *txn, const struct uidset *set,
                         uint32_t at, uint32_t *ret);
 /* For swaps and renames: exchanges the index uids a and b in every task with uid < below (contract
- * 4.6), in the details of earlier swaps too. */
+ * 4.6), in the details of earlier swaps too. Shows as soon as txn is committed; the rows follow
+ * before the next batch. Several calls with the same below are one swap: no uid twice. */
 int queue_rename_indexes(struct queue *q, struct store_txn *txn, struct str a, struct str b,
                          uint32_t below);
 /* The payload files that enqueued tasks still need, for sweeping the others at the start: 0 or

@@ -19,6 +19,7 @@
 #define META_RUN_ID STR("queue.run_id") /* u64: the last run id given out */
 #define META_RUN STR("queue.run")       /* the run record, while a batch runs */
 #define META_APPLY STR("queue.apply")   /* TABLE_TASK_RESULTS is visible and being moved */
+#define META_RENAME STR("queue.rename") /* index uids of older tasks are being exchanged */
 #define META_CRASHES STR("queue.crash") /* the crash guard */
 
 enum {
@@ -34,7 +35,7 @@ enum {
 
 /* Scheduler states; rows in scheduler.c. */
 enum queue_state {
-    QUEUE_OFF,   /* queue_start() was not called */
+    QUEUE_OFF, /* queue_start() was not called */
     QUEUE_IDLE,
     QUEUE_PICK,
     QUEUE_LOAD, /* members are read, for the batch's counts */
@@ -48,6 +49,8 @@ enum queue_state {
     QUEUE_DROP,        /* the removal of the run record is being committed */
     QUEUE_APPLY,
     QUEUE_APPLY_WAIT,
+    QUEUE_RENAME, /* older tasks get their new index uids */
+    QUEUE_RENAME_WAIT,
     QUEUE_RETRY, /* the timer resumes in retry_state */
     QUEUE_STOPPED,
     QUEUE_STATES
@@ -148,6 +151,7 @@ struct queue {
     struct run *run; /* NULL: none */
     struct finishing finishing;
     bool is_applying;         /* results are read from TABLE_TASK_RESULTS first */
+    bool is_renaming;         /* META_RENAME may exist */
     struct uuid_list files;   /* unlinked when the awaited commit is durable */
     struct uuid_list unlinks; /* to be unlinked, in slices */
     struct loop_slice unlinking;
@@ -199,7 +203,9 @@ int queue_index_delete(struct store_txn *txn, struct str name, uint32_t uid);
 int queue_rows_delete(struct store_txn *txn, const struct task *t);
 
 /* --- read.c */
-int task_read(struct store_txn *txn, int table, uint32_t uid, struct task *ret); /* 1 / 0 / neg. */
+/* 1 / 0 / negative. */
+int task_read(const struct queue *q, struct store_txn *txn, int table, uint32_t uid,
+              struct task *ret);
 int task_write(struct queue *q, struct store_txn *txn, int table, const struct task *t);
 /* Counts in an open transaction; 0 when the store refuses. */
 uint64_t table_count(struct store_txn *txn, int table);
@@ -241,6 +247,12 @@ void finish_reset(struct queue *q);
 void apply_piece(struct queue *q);
 void apply_committed(struct queue *q, int result);
 enum loop_slice_result unlink_step(void *arg, int64_t deadline_us);
+
+/* --- rename.c */
+/* Gives a task that was just read the index uids that it will have. */
+int rename_show(const struct queue *q, struct store_txn *txn, struct task *t);
+/* Renames the next tasks: 1 when none is left, 0 when there are more, negative. */
+int rename_piece(struct queue *q, struct store_txn *txn, int64_t deadline_us);
 
 /* --- idempotency.c */
 void in_flight_free(struct queue *q);

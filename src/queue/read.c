@@ -9,7 +9,7 @@
 #include "store/rec.h"
 
 int
-task_read(struct store_txn *txn, int table, uint32_t uid, struct task *ret)
+task_read(const struct queue *q, struct store_txn *txn, int table, uint32_t uid, struct task *ret)
 {
     uint8_t bytes[4];
     struct str record;
@@ -17,6 +17,11 @@ task_read(struct store_txn *txn, int table, uint32_t uid, struct task *ret)
     if (rc <= 0)
         return rc;
     rc = task_decode(ret, record);
+    if (rc < 0)
+        return rc;
+    rc = rename_show(q, txn, ret);
+    if (rc < 0)
+        task_done(ret);
     return rc < 0 ? rc : 1;
 }
 
@@ -50,9 +55,9 @@ overlay(const struct queue *q, struct task *t)
 int
 queue_task_get(struct queue *q, struct store_txn *txn, uint32_t uid, struct task *ret)
 {
-    int rc = q->is_applying ? task_read(txn, TABLE_TASK_RESULTS, uid, ret) : 0;
+    int rc = q->is_applying ? task_read(q, txn, TABLE_TASK_RESULTS, uid, ret) : 0;
     if (rc == 0)
-        rc = task_read(txn, TABLE_TASKS, uid, ret);
+        rc = task_read(q, txn, TABLE_TASKS, uid, ret);
     if (rc > 0)
         overlay(q, ret);
     return rc;

@@ -1,11 +1,15 @@
-/* Renaming the past (contract 4.6): a swap or rename exchanges two index uids in every older task.
- * One pass over the tasks and one over the queue rows, in the finishing transaction. */
+/* Renaming the past (contract 4.6): a swap or rename exchanges index uids in every older task. The
+ * finishing transaction stores only a record of it, through which tasks are read from then on; the
+ * rows follow piece by piece before the next batch (invariant 13), also after a restart. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
 #include "queue/queue_internal.h"
 #include "store/rec.h"
+
+enum { RENAME_RECORD_VERSION = 1 };
 
 struct names {
     struct str a, b;
@@ -123,49 +127,185 @@ is_attached(const struct task *t, const struct names *names)
     return false;
 }
 
-static int
-exchange_task(struct queue *q, struct store_txn *txn, struct task *t, const struct names *names)
+static void
+exchange_names(struct task *t, const struct names *names)
 {
-    if (!is_attached(t, names))
-        return 0;
-    int rc = exchange_rows(q, txn, t, names);
-    if (rc < 0)
-        return rc;
     (void) exchange(names, &t->index_uid); /* none, for a swap */
     for (uint32_t i = 0; i < t->n_also_indexes; i++)
         (void) exchange(names, &t->also_indexes[i]); /* it may be attached to others as well */
     if (t->kind == KIND_INDEX_SWAP)
         exchange_details(t, names);
-    return task_write(q, txn, TABLE_TASKS, t);
+}
+
+/* --- the rename that is being carried out: its record in the store
+ *
+ * v1: below u32, done u32 (tasks with a lower uid bear their new names), n u32, then a, b each. */
+
+struct rename {
+    uint32_t below, done, n;
+    struct names *pairs; /* of one swap: no name twice, so their order does not matter */
+    struct buf record;   /* what they point into */
+};
+
+static void
+rename_done(struct rename *r)
+{
+    free(r->pairs);
+    buf_done(&r->record);
+}
+
+/* 1 (rename_done it), 0 when there is none, negative. */
+static int
+rename_get(struct store_txn *txn, struct rename *ret)
+{
+    struct str record;
+    int rc = store_get(txn, TABLE_META, META_RENAME, &record);
+    if (rc <= 0)
+        return rc;
+    *ret = (struct rename){0};
+    buf_add_str(&ret->record, record);
+    struct rec r = rec_open(buf_str(&ret->record), RENAME_RECORD_VERSION);
+    ret->below = rec_u32(&r);
+    ret->done = rec_u32(&r);
+    ret->n = rec_u32(&r);
+    if (ret->n > record.len)
+        ret->n = 0; /* damaged: bytes are left */
+    ret->pairs = mem_new((size_t) ret->n + 1, sizeof(*ret->pairs));
+    for (uint32_t i = 0; i < ret->n; i++) {
+        ret->pairs[i].a = rec_str(&r);
+        ret->pairs[i].b = rec_str(&r);
+    }
+    if (rec_ok(&r))
+        return 1;
+    rename_done(ret);
+    return STORE_ECORRUPT;
+}
+
+static int
+rename_put(struct store_txn *txn, const struct rename *r)
+{
+    struct buf record = BUF_INIT;
+    rec_put_u8(&record, RENAME_RECORD_VERSION);
+    rec_put_u32(&record, r->below);
+    rec_put_u32(&record, r->done);
+    rec_put_u32(&record, r->n);
+    for (uint32_t i = 0; i < r->n; i++) {
+        rec_put_str(&record, r->pairs[i].a);
+        rec_put_str(&record, r->pairs[i].b);
+    }
+    int rc = store_put(txn, TABLE_META, META_RENAME, buf_str(&record));
+    buf_done(&record);
+    return rc;
+}
+
+int
+rename_show(const struct queue *q, struct store_txn *txn, struct task *t)
+{
+    struct rename r;
+    if (!q->is_renaming)
+        return 0;
+    int rc = rename_get(txn, &r);
+    if (rc <= 0)
+        return rc;
+    bool is_due = t->uid >= r.done && t->uid < r.below;
+    for (uint32_t i = 0; is_due && i < r.n; i++)
+        exchange_names(t, &r.pairs[i]);
+    rename_done(&r);
+    return 0;
+}
+
+/* --- carrying it out */
+
+static int
+rename_task(struct queue *q, struct store_txn *txn, const struct rename *r, struct str record)
+{
+    struct task t;
+    bool is_changed = false;
+    int rc = task_decode(&t, record);
+    if (rc < 0)
+        return rc;
+    for (uint32_t i = 0; i < r->n && rc >= 0; i++) {
+        if (!is_attached(&t, &r->pairs[i]))
+            continue;
+        rc = exchange_rows(q, txn, &t, &r->pairs[i]);
+        exchange_names(&t, &r->pairs[i]);
+        is_changed = true;
+    }
+    if (rc >= 0 && is_changed)
+        rc = task_write(q, txn, TABLE_TASKS, &t);
+    task_done(&t);
+    return rc < 0 ? rc : 0;
+}
+
+/* The next tasks: 1 when none is left, 0 when there may be more, negative. */
+static int
+rename_tasks(struct queue *q, struct store_txn *txn, struct rename *r, int64_t deadline_us)
+{
+    struct store_cursor c;
+    uint8_t bytes[4];
+    int n = 0, rc = store_cursor_open(&c, txn, TABLE_TASKS);
+    if (rc < 0)
+        return rc;
+    /* Found again each time: the puts may have moved the rows. */
+    while ((rc = store_cursor_seek(&c, key_u32(bytes, r->done))) > 0) {
+        uint32_t uid = key_read_u32(c.key, 0);
+        if (uid >= r->below)
+            break;
+        rc = rename_task(q, txn, r, c.value);
+        r->done = uid + 1;
+        bool is_time = ++n % SLICE_CHECK_EVERY == 0 && clock_mono_us() >= deadline_us;
+        if (rc < 0 || n == FINISH_PIECE || is_time) {
+            store_cursor_close(&c);
+            return rc;
+        }
+    }
+    store_cursor_close(&c);
+    return rc < 0 ? rc : 1;
+}
+
+int
+rename_piece(struct queue *q, struct store_txn *txn, int64_t deadline_us)
+{
+    struct rename r;
+    int rc = rename_get(txn, &r);
+    if (rc <= 0)
+        return rc < 0 ? rc : 1;
+    rc = rename_tasks(q, txn, &r, deadline_us);
+    int stored = rc < 0    ? rc
+                 : rc == 0 ? rename_put(txn, &r)
+                           : store_delete(txn, TABLE_META, META_RENAME);
+    rename_done(&r);
+    return stored < 0 ? stored : rc;
+}
+
+/* One more pair of the same swap. */
+static int
+rename_add(struct store_txn *txn, struct rename *r, const struct names *names)
+{
+    r->pairs = mem_grow(r->pairs, (size_t) r->n + 1, sizeof(*r->pairs));
+    r->pairs[r->n++] = *names;
+    return rename_put(txn, r);
 }
 
 int
 queue_rename_indexes(struct queue *q, struct store_txn *txn, struct str a, struct str b,
                      uint32_t below)
 {
-    const struct names names = {a, b};
-    struct store_cursor c;
-    struct task t;
-    uint8_t bytes[4];
-    int rc = store_cursor_open(&c, txn, TABLE_TASKS);
+    struct names names = {a, b};
+    struct rename r;
+    q->is_renaming = true;
+    int rc = rename_get(txn, &r);
+    bool is_same = rc > 0 && r.below == below && r.done == 0;
+    if (rc > 0 && !is_same) { /* the scheduler ends one before the next: never met */
+        rename_done(&r);
+        while ((rc = rename_piece(q, txn, INT64_MAX)) == 0)
+            ;
+    }
     if (rc < 0)
         return rc;
-    rc = store_cursor_first(&c);
-    while (rc > 0) {
-        uint32_t uid = key_read_u32(c.key, 0);
-        if (uid >= below) {
-            rc = 0;
-            break;
-        }
-        rc = task_decode(&t, c.value);
-        if (rc == 0) {
-            rc = exchange_task(q, txn, &t, &names);
-            task_done(&t);
-        }
-        /* Found again after the puts, which may have moved the row. */
-        if (rc == 0)
-            rc = store_cursor_seek(&c, key_u32(bytes, uid + 1));
-    }
-    store_cursor_close(&c);
+    if (!is_same)
+        r = (struct rename){.below = below};
+    rc = rename_add(txn, &r, &names);
+    rename_done(&r);
     return rc;
 }

@@ -134,7 +134,7 @@ static int
 load_member(struct run *r, struct store_txn *txn, uint32_t uid)
 {
     struct task t;
-    int rc = task_read(txn, TABLE_TASKS, uid, &t);
+    int rc = task_read(r->pub.queue, txn, TABLE_TASKS, uid, &t);
     if (rc <= 0)
         return rc;
     t.status = TASK_PROCESSING;

@@ -9,10 +9,12 @@
  *     |         +------- DROP <-- a cancelation or queue_stop() in OPEN .. COMMIT      |
  *     |         +----------------------------------------------------------------------+
  *     +-------> +------------ APPLY <--> APPLY_WAIT <-- a large batch -----------------+
+ *               +------------ RENAME <-> RENAME_WAIT <- a swap or rename --------------+
  *
- * A start goes to LOAD with the run that was interrupted, to APPLY or to IDLE.
- * A refused commit leads to RETRY, which comes back to FINISH, APPLY, RECOVER or IDLE. STOPPED is
- * reached from IDLE, APPLY, APPLY_WAIT and RETRY. */
+ * A start goes to LOAD with the run that was interrupted, to APPLY or to IDLE; an unfinished
+ * renaming goes on from IDLE.
+ * A refused commit leads to RETRY, which comes back to FINISH, APPLY, RENAME, RECOVER or IDLE.
+ * STOPPED is reached from IDLE, APPLY, APPLY_WAIT, RENAME, RENAME_WAIT and RETRY. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -120,6 +122,10 @@ idle_step(struct queue *q, int64_t deadline_us)
         stop_now(q);
         return false;
     }
+    if (q->is_renaming) {
+        queue_set_state(q, QUEUE_RENAME);
+        return true;
+    }
     if (q->conf.max_batched_tasks == 0)
         return false;
     queue_set_state(q, QUEUE_PICK);
@@ -215,8 +221,8 @@ open_committed(struct queue *q, int result)
 
 /* --- carrying out */
 
-/* Rolls back and forgets the run; its tasks are enqueued again. One that the process did not survive
- * is counted in the same commit: once, however often a start is interrupted before. */
+/* Rolls back and forgets the run; its tasks are enqueued again. One that the process did not
+ * survive is counted in the same commit: once, however often a start is interrupted before. */
 static void
 roll_back(struct queue *q)
 {
@@ -347,6 +353,29 @@ apply_step(struct queue *q, int64_t deadline_us)
     return false;
 }
 
+static bool
+rename_step(struct queue *q, int64_t deadline_us)
+{
+    int rc = rename_piece(q, turn_txn(q->turn), deadline_us);
+    q->finishing.is_last_piece = rc == 1;
+    if (rc < 0)
+        turn_fail(q->turn, rc);
+    queue_await_commit(q, QUEUE_RENAME_WAIT);
+    return false;
+}
+
+static void
+rename_committed(struct queue *q, int result)
+{
+    if (result < 0) {
+        queue_retry(q, QUEUE_RENAME);
+        return;
+    }
+    if (q->finishing.is_last_piece)
+        q->is_renaming = false;
+    queue_set_state(q, q->finishing.is_last_piece ? QUEUE_IDLE : QUEUE_RENAME);
+}
+
 static const struct state_row states[QUEUE_STATES] = {
     [QUEUE_OFF] = {"off", STOP_AT_ONCE, NULL, NULL},
     [QUEUE_IDLE] = {"idle", STOP_AT_ONCE, idle_step, NULL},
@@ -362,6 +391,8 @@ static const struct state_row states[QUEUE_STATES] = {
     [QUEUE_DROP] = {"drop", STOP_LATER, NULL, drop_committed},
     [QUEUE_APPLY] = {"apply", STOP_AT_ONCE, apply_step, NULL},
     [QUEUE_APPLY_WAIT] = {"apply-wait", STOP_AT_ONCE, NULL, apply_committed},
+    [QUEUE_RENAME] = {"rename", STOP_AT_ONCE, rename_step, NULL},
+    [QUEUE_RENAME_WAIT] = {"rename-wait", STOP_AT_ONCE, NULL, rename_committed},
     [QUEUE_RETRY] = {"retry", STOP_LATER, NULL, NULL},
     [QUEUE_STOPPED] = {"stopped", STOP_AT_ONCE, NULL, NULL},
 };
@@ -459,6 +490,10 @@ take_up(struct queue *q, struct store_txn *txn)
     if (rc < 0)
         return rc;
     q->is_applying = rc > 0;
+    rc = store_get(txn, TABLE_META, META_RENAME, NULL);
+    if (rc < 0)
+        return rc;
+    q->is_renaming = q->is_renaming || rc > 0;
     rc = run_record_load(q, txn, &q->run);
     return rc < 0 ? rc : 0;
 }

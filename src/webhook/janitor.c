@@ -120,6 +120,7 @@ job_trash(struct webhooks *w, struct store_txn *txn, int64_t deadline_us)
 {
     struct janitor *jan = &w->janitor;
     struct event_record e;
+    bool has_deleted = false;
     while (jan->n_trash > 0) {
         uint64_t event = jan->trash[jan->n_trash - 1];
         int rc = event_get(txn, event, &e); /* its row may have come back with a refused commit */
@@ -129,8 +130,11 @@ job_trash(struct webhooks *w, struct store_txn *txn, int64_t deadline_us)
             rc = 0;
         if (rc < 0 && rc != STORE_ECORRUPT)
             return rc;
+        if (rc != 1 && has_deleted) /* forgotten in a later turn, when that is on disk */
+            return 1;
         if (rc != 1)
             jan->n_trash--;
+        has_deleted = rc == 1;
         if (is_late(deadline_us))
             return 1;
     }

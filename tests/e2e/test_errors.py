@@ -257,3 +257,34 @@ def test_long_answers_are_compressed_when_asked_for(server):
     packed = server.get(path, headers={"Accept-Encoding": "gzip"})
     assert packed.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(packed.body) == plain.body
+
+
+# --- sizes
+
+
+def test_json_bodies_obey_a_lower_payload_limit(start_server):
+    small = start_server("--http-payload-size-limit", "100 B")
+    body = json.dumps({"uid": "x" * 200})
+    expected = f"JSON payload ({len(body)} bytes) is larger than allowed (limit: 100 bytes)."
+    assert is_error(small.post("/indexes", body, headers=JSON), 413, "payload_too_large") == expected
+    packed = small.post("/indexes", gzip.compress(body.encode()), headers={**JSON, "Content-Encoding": "gzip"})
+    assert is_error(packed, 413, "payload_too_large") == "JSON payload has exceeded limit (100 bytes)."
+
+
+def test_delete_batch_names_the_limit_as_a_json_route(start_server):
+    small = start_server("--http-payload-size-limit", "100 B")
+    body = json.dumps(["x" * 200])
+    expected = f"JSON payload ({len(body)} bytes) is larger than allowed (limit: 100 bytes)."
+    path = "/indexes/a/documents/delete-batch"
+    assert is_error(small.post(path, body, headers=JSON), 413, "payload_too_large") == expected
+    packed = small.post(path, gzip.compress(body.encode()), headers={**JSON, "Content-Encoding": "gzip"})
+    assert is_error(packed, 413, "payload_too_large") == "JSON payload has exceeded limit (100 bytes)."
+
+
+def test_texts_with_nul_are_refused(shared):
+    nul = "NUL characters are not accepted"
+    for name, code in (("customMetadata", "invalid_index_custom_metadata"), ("primaryKey", "invalid_index_primary_key")):
+        answer = shared.post(f"/indexes/a/documents?{name}=a%00b", "[]", headers=JSON)
+        assert is_error(answer, 400, code) == f"Invalid value in parameter `{name}`: {nul}"
+    answer = shared.post("/indexes", {"uid": "a", "primaryKey": "a\0b"})
+    assert is_error(answer, 400, "invalid_index_primary_key") == f"Invalid value at `.primaryKey`: {nul}"

@@ -2,6 +2,8 @@
 
 import pytest
 
+from conftest import wait_until
+
 TASK_KEYS = [
     "uid",
     "batchUid",
@@ -284,3 +286,131 @@ def test_cancel_needs_a_filter(shared):
 
 def test_cancel_refuses_paging(shared):
     assert shared.post("/tasks/cancel?limit=1").json["code"] == "bad_request"
+
+
+def test_cancelation_of_a_running_batch_takes_it_back(server):
+    """Its other tasks run again, in another batch."""
+    large = [{"id": i, "pad": "x" * 50} for i in range(150000)]
+    canceled = server.post("/indexes/a/documents", large).json["taskUid"]
+    other = server.post("/indexes/a/documents", [{"id": "other"}]).json["taskUid"]
+    wait_until(lambda: server.task(canceled)["status"] != "enqueued")
+    cancel = server.run("POST", f"/tasks/cancel?uids={canceled}")
+    assert cancel["details"]["canceledTasks"] == 1, "it ran too fast"
+    task = server.task(canceled)
+    assert (task["status"], task["canceledBy"], task["batchUid"]) == ("canceled", cancel["uid"], cancel["batchUid"])
+    assert task["details"] == {"receivedDocuments": 150000, "indexedDocuments": 0}
+    assert server.wait_task(other)["status"] == "succeeded"
+    assert server.documents("a") == [{"id": "other"}]
+    assert server.task(other)["batchUid"] > cancel["batchUid"]
+
+
+# --- what goes together
+
+
+@pytest.fixture
+def batches_of(hooked, receiver):
+    """batches_of(requests): sends them while the queue pauses; (tasks, strategy) of each batch they make."""
+
+    def run(*requests):
+        receiver.script = ["hold", 200]
+        hooked.post("/indexes", {"uid": "first"})
+        receiver.next()
+        sent = [hooked.request(*request).json["taskUid"] for request in requests]
+        receiver.release()
+        batches = {}
+        for uid in sent:
+            batches.setdefault(hooked.wait_task(uid)["batchUid"], []).append(uid)
+        return [(tasks, hooked.get(f"/batches/{uid}").json) for uid, tasks in sorted(batches.items())]
+
+    return run
+
+
+def add(index, query=""):
+    return ("POST", f"/indexes/{index}/documents{query}", [{"id": 1, "x": 1}])
+
+
+ALONE = "created batch containing only task with id {} of type `{}` that cannot be batched with any other task."
+
+
+@pytest.mark.parametrize(
+    "requests, expected",
+    [
+        ([add("a"), add("a"), ("DELETE", "/indexes/a/documents/1")], [([1, 2, 3], "batched all enqueued tasks")]),
+        (
+            [add("a"), add("b"), add("a")],
+            [([1, 3], "batched all enqueued tasks for index `a`"), ([2], "batched all enqueued tasks")],
+        ),
+        (
+            [add("a"), ("DELETE", "/indexes/a/documents"), add("a")],
+            [
+                (
+                    [1, 2],
+                    "stopped before task with id 3 because it is a settings change which cannot be batched with document "
+                    "operations",
+                ),
+                ([3], "batched all enqueued tasks"),
+            ],
+        ),
+        (
+            [add("a"), ("DELETE", "/indexes/a"), add("a")],
+            [
+                ([1, 2], "stopped after task with id 2 because it deletes the index"),
+                ([3], "batched all enqueued tasks"),
+            ],
+        ),
+        (
+            [("DELETE", "/indexes/a/documents/1"), add("a")],
+            [
+                (
+                    [1],
+                    "stopped batching before task with id 2 because its index creation rules differ from the ones from the "
+                    "batch",
+                ),
+                ([2], "batched all enqueued tasks"),
+            ],
+        ),
+        (
+            [add("a"), ("POST", "/indexes", {"uid": "a"})],
+            [([1], ALONE.format(2, "indexCreation")), ([2], ALONE.format(2, "indexCreation"))],
+        ),
+        (
+            [add("a", "?primaryKey=id"), add("a"), add("a", "?primaryKey=x")],
+            [
+                (
+                    [1, 2],
+                    "stopped batching before task with id 3 because its primary key `x` is different from the primary key "
+                    "of the batch `id`",
+                ),
+                (
+                    [3],
+                    "stopped batching before task with id 3 because its primary key `x` is different from the primary key "
+                    "of the index `id`",
+                ),
+            ],
+        ),
+        (
+            [add("a"), add("a", "?primaryKey=id")],
+            [
+                (
+                    [1],
+                    "stopped batching before task with id 2 because it is setting the `id` primary key and it would "
+                    "interfere with primary key guessing of the batch",
+                ),
+                ([2], "batched all enqueued tasks"),
+            ],
+        ),
+    ],
+)
+def test_batch_strategies(batches_of, requests, expected):
+    assert [(tasks, batch["batchStrategy"]) for tasks, batch in batches_of(*requests)] == expected
+
+
+def test_details_of_a_batch_are_the_sum_of_its_tasks(batches_of):
+    (_, batch), = batches_of(add("a"), add("a"), ("DELETE", "/indexes/a/documents/1"))
+    assert batch["details"] == {"receivedDocuments": 2, "indexedDocuments": 2, "providedIds": 1, "deletedDocuments": 1}
+    assert batch["stats"] == {
+        "totalNbTasks": 3,
+        "status": {"succeeded": 3},
+        "types": {"documentAdditionOrUpdate": 2, "documentDeletion": 1},
+        "indexUids": {"a": 3},
+    }

@@ -253,6 +253,81 @@ renamed_enqueued_tasks_are_picked_under_their_new_name(void **state)
     assert_int_equal(rows_in(f, TABLE_TASK_QUEUE_INDEX), 0);
 }
 
+enum { MANY = 1300 }; /* more than one piece */
+
+static bool
+is_swap_finished(struct fixture *f)
+{
+    return status_of(f, MANY) == TASK_SUCCEEDED;
+}
+
+static bool
+is_all_renamed(struct fixture *f)
+{
+    return rows_in(f, TABLE_META) == 2; /* format and run id */
+}
+
+static void
+expect_exchanged(struct fixture *f)
+{
+    for (uint32_t uid = 0; uid < MANY; uid += 37)
+        expect_in(task_json(f, uid), uid % 2 == 0 ? "\"indexUid\":\"b\"" : "\"indexUid\":\"a\"");
+}
+
+/* The names change with the finishing commit; the rows follow, over a restart too. */
+static void
+many_older_tasks_are_renamed_at_once_and_in_pieces(void **state)
+{
+    struct fixture *f = *state;
+    f->watches = false;
+    for (uint32_t uid = 0; uid < MANY; uid++)
+        (void) add_import(f, uid % 2 == 0 ? "a" : "b");
+    fixture_start(f);
+    run_until(f, is_settled);
+    f->rename_a = "a";
+    f->rename_b = "b";
+    f->rename_below = MANY;
+    (void) add_role(f, KIND_INDEX_DELETION, ROLE_INDEX_DELETION, "z");
+    run_until(f, is_swap_finished);
+    f->rename_a = NULL;
+    assert_int_equal(rows_in(f, TABLE_META), 3);
+    expect_exchanged(f);
+    fixture_restart(f);
+    assert_int_equal(rows_in(f, TABLE_META), 3);
+    (void) add_import(f, "a"); /* waits, and keeps its name */
+    expect_exchanged(f);
+    run_until(f, is_settled);
+    expect_exchanged(f);
+    expect_in(task_json(f, MANY + 1), "\"indexUid\":\"a\"");
+    run_until(f, is_all_renamed);
+    expect_exchanged(f);
+}
+
+static void
+several_pairs_of_one_swap_are_exchanged_in_one_pass(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"a", "b", "c", "d"};
+    for (int i = 0; i < 4; i++)
+        (void) add_import(f, names[i]);
+    fixture_start(f);
+    run_until(f, is_settled);
+    struct store_txn *txn = turn_txn(f->turn);
+    assert_int_equal(queue_rename_indexes(f->queue, txn, STR("a"), STR("b"), 4), 0);
+    assert_int_equal(queue_rename_indexes(f->queue, txn, STR("c"), STR("d"), 4), 0);
+    fixture_restart(f);
+    expect_in(task_json(f, 0), "\"indexUid\":\"a\""); /* it was not committed */
+    txn = turn_txn(f->turn);
+    assert_int_equal(queue_rename_indexes(f->queue, txn, STR("a"), STR("b"), 4), 0);
+    assert_int_equal(queue_rename_indexes(f->queue, txn, STR("c"), STR("d"), 4), 0);
+    (void) add_import(f, "e");
+    run_until(f, is_settled);
+    static const char *const expected[] = {"\"b\"", "\"a\"", "\"d\"", "\"c\"", "\"e\""};
+    for (uint32_t uid = 0; uid < 5; uid++)
+        expect_in(task_json(f, uid), expected[uid]);
+    assert_true(is_all_renamed(f));
+}
+
 static void
 rename_takes_over_the_tasks_of_a_name_long_gone(void **state)
 {
@@ -395,6 +470,8 @@ main(void)
         CASE(task_that_ends_the_process_twice_alone_fails),
         CASE(swap_renames_older_tasks_and_the_details_of_older_swaps),
         CASE(renamed_enqueued_tasks_are_picked_under_their_new_name),
+        CASE(many_older_tasks_are_renamed_at_once_and_in_pieces),
+        CASE(several_pairs_of_one_swap_are_exchanged_in_one_pass),
         CASE(rename_takes_over_the_tasks_of_a_name_long_gone),
         CASE(key_is_new_then_in_flight_then_known),
         CASE(key_is_forgotten_after_a_day_and_swept_later),

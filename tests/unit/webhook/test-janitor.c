@@ -49,6 +49,26 @@ lines_of_a_discarded_event_go(void **state)
 }
 
 static void
+lines_of_a_refused_finishing_go_when_the_next_try_succeeds(void **state)
+{
+    struct fixture *f = *state;
+    fixture_start(f);
+    (void) fixture_register(f, "/a");
+    void *builder = webhooks_event_begin(f->webhooks, 1);
+    add_big_line(f, builder);
+    add_big_line(f, builder);
+    assert_int_equal(webhooks_event_finish(builder, turn_txn(f->turn)), 0);
+    turn_fail(f->turn, STORE_EFULL);
+    assert_int_equal(fixture_commit(f), STORE_EFULL);
+    assert_int_equal(fixture_count(f, TABLE_EVENT_LINES), 2);
+    (void) fixture_finish_batch(f, 1, 0, 1);
+    fixture_run_until(f, is_quiet);
+    assert_int_equal(fixture_commit(f), 0);
+    assert_int_equal(fixture_count(f, TABLE_EVENT_LINES), 1);
+    assert_int_equal(fixture_count(f, TABLE_EVENTS), 1);
+}
+
+static void
 lines_that_a_crash_left_go_at_the_next_start_and_no_others(void **state)
 {
     struct fixture *f = *state;
@@ -213,6 +233,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(lines_of_a_discarded_event_go),
+        CASE(lines_of_a_refused_finishing_go_when_the_next_try_succeeds),
         CASE(lines_that_a_crash_left_go_at_the_next_start_and_no_others),
         CASE(finished_deliveries_go_after_seven_days_with_all_that_is_theirs),
         CASE(owed_deliveries_are_kept_whatever_their_age),
