@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -12,6 +13,8 @@
 #include "app/datadir.h"
 #include "base/clock.h"
 #include "store/tables.h"
+
+#define BUFFERED_BODIES_MIN_BYTES (512ull << 20)
 
 enum {
     DRAIN_MAX_MS = 8000,
@@ -260,6 +263,30 @@ build_webhooks(struct app *a, struct err *err)
     return a->webhooks == NULL ? -1 : 0;
 }
 
+/* All bodies together: room for some uploads of the largest size. */
+static uint64_t
+max_buffered_bodies(const struct conf *c)
+{
+    uint64_t limit = c->http_payload_size_limit;
+    if (limit > UINT64_MAX / 4)
+        return UINT64_MAX;
+    return limit * 4 > BUFFERED_BODIES_MIN_BYTES ? limit * 4 : BUFFERED_BODIES_MIN_BYTES;
+}
+
+/* Connections, indexes and deliveries all need descriptors: as many as the system lets us have. */
+static void
+raise_descriptor_limit(const struct conf *c)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < c->max_connections)
+        log_info("app",
+                 "fewer descriptors than connections allowed descriptors=%llu max_connections=%llu",
+                 (unsigned long long) limit.rlim_cur, (unsigned long long) c->max_connections);
+}
+
 static int
 build_server(struct app *a, struct err *err)
 {
@@ -290,6 +317,7 @@ build_server(struct app *a, struct err *err)
     struct http_server_conf conf = {
         .addr = c->http_addr,
         .tls = a->tls_server,
+        .max_buffered_body_bytes = max_buffered_bodies(c),
         .max_connections = (int) c->max_connections,
         .idle_timeout_ms = (int) (c->idle_timeout_s * 1000),
         .app = &a->api,
@@ -356,6 +384,7 @@ app_run(const struct conf *conf)
     int rc = app_check_options(conf, &a.policy);
     if (rc != 0)
         return rc;
+    raise_descriptor_limit(conf);
     (void) signal(SIGPIPE, SIG_IGN); /* libevent writes to sockets whose peer may be gone */
     if (build_storage(&a, &err) == 0 && build_engine(&a, &err) == 0 &&
         build_webhooks(&a, &err) == 0 && build_server(&a, &err) == 0 && start(&a, &err) == 0) {
