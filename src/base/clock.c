@@ -41,33 +41,76 @@ clock_set_fake(int64_t (*wall_ns)(void), int64_t (*mono_us)(void))
     fake_mono_us = mono_us;
 }
 
-static void
-split(int64_t wall_ns, struct tm *tm, int64_t *ret_frac_ns)
+/* Whole seconds, rounded down, and what is left. */
+static int64_t
+split(int64_t wall_ns, int64_t *ret_frac_ns)
 {
     int64_t seconds = wall_ns / NS_PER_SECOND, frac = wall_ns % NS_PER_SECOND;
     if (frac < 0) {
         frac += NS_PER_SECOND;
         seconds--;
     }
-    time_t t = seconds;
-    (void) gmtime_r(&t, tm); /* in range: int64 nanoseconds end in the year 2262 */
     *ret_frac_ns = frac;
+    return seconds;
+}
+
+static struct tm
+calendar(int64_t seconds)
+{
+    struct tm tm;
+    time_t t = seconds;
+    (void) gmtime_r(&t, &tm); /* in range: int64 nanoseconds end in the year 2262 */
+    return tm;
+}
+
+/* n decimal digits of v, zero-padded: several of these make every task's JSON, printf would
+ * dominate it. */
+static void
+put_digits(char *out, int64_t v, int n)
+{
+    while (n > 0) {
+        out[--n] = (char) ('0' + v % 10);
+        v /= 10;
+    }
+}
+
+/* "2024-01-02T03:04:05" */
+static void
+put_seconds(char out[19], int64_t seconds)
+{
+    struct tm tm = calendar(seconds);
+    memcpy(out, "0000-00-00T00:00:00", 19);
+    put_digits(out, tm.tm_year + 1900, 4);
+    put_digits(out + 5, tm.tm_mon + 1, 2);
+    put_digits(out + 8, tm.tm_mday, 2);
+    put_digits(out + 11, tm.tm_hour, 2);
+    put_digits(out + 14, tm.tm_min, 2);
+    put_digits(out + 17, tm.tm_sec, 2);
 }
 
 void
 clock_format(struct buf *out, int64_t wall_ns)
 {
-    struct tm tm;
-    int64_t frac;
-    split(wall_ns, &tm, &frac);
-    buf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-             tm.tm_hour, tm.tm_min, tm.tm_sec);
-    if (frac != 0) {
-        buf_addf(out, ".%09lld", (long long) frac);
-        while (out->len > 0 && out->data[out->len - 1] == '0')
-            out->len--;
+    /* The times of one task mostly share their second: its text is kept. */
+    static int64_t kept_seconds = INT64_MIN;
+    static char kept[19];
+    char text[19 + 10 + 1];
+    int64_t frac, seconds = split(wall_ns, &frac);
+    size_t len = 19;
+    if (seconds != kept_seconds) {
+        put_seconds(kept, seconds);
+        kept_seconds = seconds;
     }
-    buf_add_char(out, 'Z');
+    memcpy(text, kept, len);
+    if (frac != 0) {
+        text[len++] = '.';
+        put_digits(text + len, frac, 9);
+        len += 9;
+        while (text[len - 1] == '0')
+            len--;
+    }
+    text[len++] = 'Z';
+    buf_add(out, text, len);
 }
 
 /* Exactly n digits at *at of s into *ret; advances *at. */
@@ -173,19 +216,20 @@ clock_format_duration(struct buf *out, int64_t ns)
     int64_t day_count = seconds / 86400;
     seconds %= 86400;
     buf_add_char(out, 'P');
-    if (day_count > 0)
-        buf_addf(out, "%lldD", (long long) day_count);
+    if (day_count > 0) {
+        buf_add_u64(out, (uint64_t) day_count);
+        buf_add_char(out, 'D');
+    }
     if (seconds == 0 && frac == 0 && day_count > 0)
         return true;
-    buf_addf(out, "T%lld", (long long) seconds);
-    if (frac == 0)
-        ;
-    else if (frac % 1000000 == 0)
-        buf_addf(out, ".%03lld", (long long) (frac / 1000000));
-    else if (frac % 1000 == 0)
-        buf_addf(out, ".%06lld", (long long) (frac / 1000));
-    else
-        buf_addf(out, ".%09lld", (long long) frac);
+    buf_add_char(out, 'T');
+    buf_add_u64(out, (uint64_t) seconds);
+    if (frac != 0) {
+        char digit[10] = ".";
+        int n = frac % 1000000 == 0 ? 3 : frac % 1000 == 0 ? 6 : 9;
+        put_digits(digit + 1, n == 3 ? frac / 1000000 : n == 6 ? frac / 1000 : frac, n);
+        buf_add(out, digit, (size_t) n + 1);
+    }
     buf_add_char(out, 'S');
     return true;
 }
@@ -193,9 +237,8 @@ clock_format_duration(struct buf *out, int64_t ns)
 void
 clock_format_http_date(char out[30], int64_t wall_ns)
 {
-    struct tm tm;
     int64_t frac;
-    split(wall_ns, &tm, &frac);
+    struct tm tm = calendar(split(wall_ns, &frac));
     if (strftime(out, 30, "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
         out[0] = '\0';
 }

@@ -30,6 +30,7 @@ enum {
     HOLD_MS = 1000,         /* below the floor of free space: look again after */
     CRASHES_OF_A_GROUP = 2, /* invariant 3: then its tasks are tried one by one */
     CRASHES_OF_A_TASK = 2,  /* alone; then it fails */
+    RECOVER_TRIES = 6, /* to read an index after a crash, 1.5 s in all; then the run is repeated */
     SLICE_CHECK_EVERY = 16, /* rows between two looks at the clock */
 };
 
@@ -64,6 +65,7 @@ struct run {
     struct batch batch; /* as shown while it runs */
     size_t n_loaded;
     bool is_recovered;   /* from before the start */
+    int recover_tries;   /* that failed */
     bool is_visible;     /* its tasks show as processing */
     bool op_entered;     /* prepare or recover was called: abort or done is owed */
     bool is_rolled_back; /* every member fails */

@@ -321,8 +321,13 @@ recover_step(struct queue *q, int64_t deadline_us)
     if (rc < 0) {
         log_error(LOG_TARGET, "cannot tell yet whether a batch was applied batch_uid=%u",
                   r->pub.batch_uid);
-        queue_retry(q, QUEUE_RECOVER);
-        return false;
+        /* One unreadable index must not stop the others for ever: repeated, its batch fails by
+         * itself. */
+        if (++r->recover_tries < RECOVER_TRIES) {
+            queue_retry(q, QUEUE_RECOVER);
+            return false;
+        }
+        rc = 0;
     }
     log_info(LOG_TARGET, "a batch was interrupted batch_uid=%u tasks=%zu %s", r->pub.batch_uid,
              r->pub.n_members, rc > 0 ? "it was applied: finishing" : "it runs again");

@@ -96,6 +96,8 @@ op_recover(struct batch_run *run)
 {
     struct fixture *f = fixture_of(run);
     f->calls[STAGE_RECOVER]++;
+    if (f->fail == STAGE_RECOVER)
+        return -1;
     if (f->applied_run != run->run_id)
         return 0;
     run->state = mem_new(1, 16);

@@ -40,7 +40,7 @@ struct fixture {
 
     /* the operation */
     enum stage hold;          /* PREPARE, STEP: more to do; FINISH: refused */
-    enum stage fail;          /* PREPARE, STEP, COMMIT */
+    enum stage fail;          /* PREPARE, STEP, COMMIT, RECOVER */
     const char *fail_message; /* NULL: no error is set */
     uint32_t fail_member;     /* TASK_NONE: none; fails alone */
     unsigned calls[STAGES];

@@ -118,6 +118,19 @@ after_two_crashes_tasks_are_tried_one_by_one(void **state)
 }
 
 static void
+an_index_that_cannot_be_read_after_a_crash_stops_nobody_for_ever(void **state)
+{
+    struct fixture *f = *state;
+    (void) add_import(f, "a");
+    fixture_start(f);
+    crash_in_prepare(f);
+    f->fail = STAGE_RECOVER;
+    run_until(f, is_settled);
+    assert_true(f->calls[STAGE_RECOVER] > 1);
+    assert_int_equal(status_of(f, 0), TASK_SUCCEEDED); /* repeated */
+}
+
+static void
 one_crash_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -466,6 +479,7 @@ main(void)
         CASE(after_two_crashes_tasks_are_tried_one_by_one),
         CASE(starts_that_are_cut_short_are_not_counted_again),
         CASE(end_of_an_applied_run_is_not_counted),
+        CASE(an_index_that_cannot_be_read_after_a_crash_stops_nobody_for_ever),
         CASE(one_crash_changes_nothing),
         CASE(task_that_ends_the_process_twice_alone_fails),
         CASE(swap_renames_older_tasks_and_the_details_of_older_swaps),
