@@ -133,7 +133,7 @@ new_timer(struct loop *l, event_callback_fn fn, enum loop_priority priority)
 {
     struct event *e = event_new(l->base, -1, 0, fn, l);
     if (e != NULL)
-        (void) event_priority_set(e, priority); /* in range by construction */
+        (void) event_priority_set(e, (int) priority); /* in range by construction */
     return e;
 }
 
