@@ -150,7 +150,20 @@ plain_step(struct batch_run *run, int64_t deadline_us)
     return OP_DONE;
 }
 
-static const struct batch_op plain_op = {.name = "plain", .step = plain_step, .finish = op_finish};
+static void
+plain_done(struct batch_run *run)
+{
+    struct fixture *f = fixture_of(run);
+    if (f->stop_when_done)
+        loop_stop(f->loop);
+}
+
+static const struct batch_op plain_op = {
+    .name = "plain",
+    .step = plain_step,
+    .finish = op_finish,
+    .done = plain_done,
+};
 
 /* What the real operation does, all in one step. */
 static int

@@ -50,6 +50,8 @@ struct fixture {
     const char *rename_a, *rename_b; /* done by finish, not NULL */
     unsigned states;                 /* operations that hold memory now */
 
+    bool stop_when_done; /* a plain operation ends loop_run() with its finishing commit */
+
     /* the hooks */
     bool index_exists;
     const char *index_key;
