@@ -184,3 +184,13 @@ str_is_utf8(struct str s)
 {
     return str_utf8_prefix(s) == s.len;
 }
+
+int
+str_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}

@@ -43,6 +43,7 @@ bool str_split(struct str *rest, char c, struct str *ret_piece);
 /* Decimal digits only, no sign, whole slice, <= max; false (ret untouched) otherwise. */
 bool str_to_u64(struct str s, uint64_t max, uint64_t *ret);
 bool str_is_utf8(struct str s);
+int str_hex_value(char c); /* 0 to 15, any case; -1 for other characters */
 /* The UTF-8 sequence at `at` (< s.len): its length when valid, else minus the number of bytes that
  * one U+FFFD stands for (Unicode's "maximal subpart"). */
 int str_utf8_sequence(struct str s, size_t at);

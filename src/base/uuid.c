@@ -1,7 +1,6 @@
 /* Identifiers and randomness. */
 #include "base/uuid.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -76,21 +75,12 @@ uuid_format(const struct uuid *u, char out[UUID_TEXT_LEN + 1])
     return out;
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char) tolower((unsigned char) c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The first character that is neither a hex digit nor a hyphen. */
 static bool
 bad_character(struct str s, struct buf *why)
 {
     for (size_t i = 0; i < s.len; i++) {
-        if (hex_value(s.data[i]) >= 0 || s.data[i] == '-')
+        if (str_hex_value(s.data[i]) >= 0 || s.data[i] == '-')
             continue;
         size_t n = 1;
         while (((unsigned char) s.data[i] & 0x80) != 0 && i + n < s.len &&
@@ -152,7 +142,7 @@ uuid_parse(struct str text, struct uuid *ret, struct buf *why)
     for (size_t i = 0; i < s.len; i++) {
         if (s.data[i] == '-')
             continue;
-        u.bytes[nibble / 2] = (uint8_t) (u.bytes[nibble / 2] << 4 | hex_value(s.data[i]));
+        u.bytes[nibble / 2] = (uint8_t) (u.bytes[nibble / 2] << 4 | str_hex_value(s.data[i]));
         nibble++;
     }
     *ret = u;

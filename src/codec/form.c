@@ -2,16 +2,6 @@
  * in the caller's arena. */
 #include "codec/form.h"
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The byte that starts s and the number of bytes it is written with. */
 static char
 decode_byte(struct str s, bool plus_is_space, size_t *ret_len)
@@ -19,10 +9,11 @@ decode_byte(struct str s, bool plus_is_space, size_t *ret_len)
     *ret_len = 1;
     if (s.data[0] == '+' && plus_is_space)
         return ' ';
-    if (s.data[0] != '%' || s.len < 3 || hex_value(s.data[1]) < 0 || hex_value(s.data[2]) < 0)
+    if (s.data[0] != '%' || s.len < 3 || str_hex_value(s.data[1]) < 0 ||
+        str_hex_value(s.data[2]) < 0)
         return s.data[0];
     *ret_len = 3;
-    return (char) (hex_value(s.data[1]) << 4 | hex_value(s.data[2]));
+    return (char) (str_hex_value(s.data[1]) << 4 | str_hex_value(s.data[2]));
 }
 
 /* s with each invalid sequence replaced by U+FFFD. */

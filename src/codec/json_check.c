@@ -133,16 +133,6 @@ scan_number(struct scan *s)
     return json_number_fits(str_slice(s->text, start, s->at)) || fail(s, "number out of range");
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool
 scan_hex4(struct scan *s, unsigned *ret)
 {
@@ -152,7 +142,7 @@ scan_hex4(struct scan *s, unsigned *ret)
     }
     int value = 0, bad = 0;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_value(s->text.data[s->at++]);
+        int digit = str_hex_value(s->text.data[s->at++]);
         bad |= digit;
         value = value * 16 + digit;
     }

@@ -51,16 +51,6 @@ find_closing_quote(struct toml_reader *r, struct quoted *q)
     return toml_fail(r, "a string without its closing quote");
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static char *
 write_utf8(char *out, uint32_t c)
 {
@@ -81,7 +71,7 @@ read_code_point(struct toml_reader *r, struct quoted *q, int digits, char **out)
 {
     uint32_t c = 0;
     for (int i = 0; i < digits; i++) {
-        int v = q->at < q->end ? hex_value(*q->at) : -1;
+        int v = q->at < q->end ? str_hex_value(*q->at) : -1;
         if (v < 0)
             return toml_fail(r, "expected %d hexadecimal digits after '\\%c'", digits,
                              digits == 4 ? 'u' : 'U');
@@ -185,7 +175,7 @@ toml_read_string(struct toml_reader *r, bool may_be_multiline, char **ret, size_
 static bool
 is_digit(char c, int base)
 {
-    int v = hex_value(c);
+    int v = str_hex_value(c);
     return v >= 0 && v < base;
 }
 

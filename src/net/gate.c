@@ -178,20 +178,10 @@ begin_body(struct gate *g)
     return GATE_BODY;
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static enum gate_state
 chunk_size_byte(struct gate *g, char c)
 {
-    int digit = hex_value(c);
+    int digit = str_hex_value(c);
     if (digit >= 0) {
         if (++g->digits > CHUNK_DIGITS_MAX)
             return malformed(g, "a chunk size has too many digits");

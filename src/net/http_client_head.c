@@ -118,20 +118,12 @@ put_host(struct http_client_head *head, const struct url *u)
     buf_done(&value);
 }
 
-static int
-hex_value(char c)
-{
-    const char *digits = "0123456789abcdef",
-               *at = strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c);
-    return c == '\0' || at == NULL ? -1 : (int) (at - digits);
-}
-
 static void
 add_decoded(struct buf *out, const char *s)
 {
     for (; s != NULL && *s != '\0'; s++) {
-        int high = *s == '%' ? hex_value(s[1]) : -1;
-        int low = high >= 0 ? hex_value(s[2]) : -1;
+        int high = *s == '%' ? str_hex_value(s[1]) : -1;
+        int low = high >= 0 ? str_hex_value(s[2]) : -1;
         if (low >= 0)
             s += 2;
         buf_add_char(out, low >= 0 ? (char) (high * 16 + low) : *s);

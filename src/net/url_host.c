@@ -17,26 +17,14 @@ fail(struct buf *why, const char *reason)
     return -1;
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static void
 percent_decode(struct buf *out, struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         int high = -1, low = -1;
         if (s.data[i] == '%' && i + 2 < s.len) {
-            high = hex_value(s.data[i + 1]);
-            low = hex_value(s.data[i + 2]);
+            high = str_hex_value(s.data[i + 1]);
+            low = str_hex_value(s.data[i + 2]);
         }
         if (high < 0 || low < 0) {
             buf_add_char(out, s.data[i]);
@@ -131,7 +119,7 @@ ipv4_number(struct str part)
     }
     int64_t value = 0;
     for (size_t i = 0; i < part.len; i++) {
-        int digit = hex_value(part.data[i]);
+        int digit = str_hex_value(part.data[i]);
         if (digit < 0 || digit >= base)
             return -1;
         if (value < INT64_C(1) << 33)

@@ -169,11 +169,27 @@ arena_gives_zeroed_aligned_memory_of_any_size(void **state)
     arena_free(NULL);
 }
 
+static void
+str_hex_value_knows_every_digit_and_nothing_else(void **state)
+{
+    (void) state;
+    const char *digits = "0123456789abcdef", *upper = "0123456789ABCDEF";
+    int known = 0;
+    for (int c = -128; c < 128; c++)
+        known += str_hex_value((char) c) >= 0;
+    assert_int_equal(known, 22);
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(str_hex_value(digits[i]), i);
+        assert_int_equal(str_hex_value(upper[i]), i);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(str_is_utf8_follows_rfc_3629),
+        cmocka_unit_test(str_hex_value_knows_every_digit_and_nothing_else),
         cmocka_unit_test(str_utf8_sequence_measures_what_one_replacement_stands_for),
         cmocka_unit_test(str_to_u64_reads_digits_up_to_the_limit),
         cmocka_unit_test(str_split_gives_every_piece_once),
