@@ -3,14 +3,40 @@
 #include "api/api.h"
 
 #include "api/body.h"
+#include "api/doors.h"
 #include "api/handler.h"
+#include "api/http_counts.h"
+#include "api/logs.h"
+#include "api/task_feed.h"
+#include "base/clock.h"
 #include "codec/form.h"
 
 enum { ROUTES_MAX = 256 };
 
 static const struct route_table *const tables[] = {
-    &health_routes,        &stats_routes, &index_routes, &swap_routes,    &document_write_routes,
-    &document_read_routes, &task_routes,  &batch_routes, &webhook_routes,
+    &task_stream_routes,
+    &metrics_routes,
+    &logs_routes,
+    &openapi_routes,
+    &health_routes,
+    &stats_routes,
+    &index_routes,
+    &swap_routes,
+    &document_write_routes,
+    &document_read_routes,
+    &task_routes,
+    &batch_routes,
+    &webhook_routes,
+    &key_routes,
+    &delivery_routes,
+    &replay_routes,
+    &webhook_secret_routes,
+    &settings_routes,
+    &experimental_routes,
+    &orama_routes,
+    &report_routes,
+    &callback_routes,
+    &report_definition_routes,
 };
 
 const struct route *const *
@@ -31,9 +57,25 @@ api_routes(size_t *ret_n)
 static struct route_match
 find_route(enum http_method method, struct str path)
 {
+    static uint8_t depths[ROUTES_MAX];
+    static size_t n_known;
     size_t n;
     const struct route *const *rows = api_routes(&n);
-    return route_find(rows, n, method, path);
+    for (; n_known < n; n_known++)
+        depths[n_known] = route_depth(rows[n_known]->pattern);
+    return route_find(rows, depths, n, method, path);
+}
+
+/* What auth/ is asked about a request. The first parameter of a path below /indexes, or of
+ * a data source, is the index. */
+static struct auth_request
+request_of(const struct route *route, const struct str *params, struct arena *arena)
+{
+    struct auth_request r = {.action = route->action, .arena = arena};
+    if (str_starts_with(str_from(route->pattern), "/indexes/{") ||
+        str_starts_with(str_from(route->pattern), "/api/v1/webhooks/{"))
+        r.index_uid = handler_utf8(arena, form_decode_path(arena, params[0]));
+    return r;
 }
 
 /* --- at the gate: from the head alone */
@@ -48,17 +90,30 @@ body_limit(const struct api *api, const struct route *route)
     return BODY_IGNORED_MAX_BYTES;
 }
 
+static int
+judge_rights(const struct api *api, const struct http_head *head, const struct route_match *match,
+             struct err *err)
+{
+    struct auth_grant grant;
+    struct arena *arena = arena_new();
+    struct auth_request request = request_of(match->route, match->params, arena);
+    request.authorization = head->header(head, "Authorization");
+    int rc = auth_decide(api->auth, &request, &grant, err);
+    if (rc < 0)
+        doors_judge_key(head->path, api->auth, request.authorization, err);
+    arena_free(arena);
+    return rc;
+}
+
 void
 api_judge(void *arg, const struct http_head *head, struct http_verdict *ret)
 {
     struct api *api = arg;
-    struct auth_grant grant;
     struct route_match match = find_route(head->method, head->path);
     ret->body_limit_bytes = body_limit(api, match.route);
     if (match.route == NULL)
         return; /* 404 or 405 come from api_handle, without a body */
-    if (auth_decide(api->auth, head->header(head, "Authorization"), match.route->action, &grant,
-                    &ret->err) < 0)
+    if (judge_rights(api, head, &match, &ret->err) < 0)
         return;
     if (api->is_stopping && (match.route->flags & ROUTE_ENQUEUES))
         err_set(&ret->err, ERR_SHUTTING_DOWN,
@@ -89,23 +144,93 @@ handler_finish(struct http_call *call, enum http_result result)
     http_reply_error(call);
 }
 
+static int
+decide(const struct http_call *call, struct auth_grant *ret, struct err *err)
+{
+    struct auth_request request = request_of(call->route, call->params, call->arena);
+    request.authorization = http_call_header(call, "Authorization");
+    return auth_decide(handler_api(call)->auth, &request, ret, err);
+}
+
+/* Meilisearch's answers have no body here; a door's have. */
+static void
+reply_no_route(struct http_call *call, bool path_exists)
+{
+    if (!doors_own_path(call->path)) {
+        http_reply_empty(call, path_exists ? 405 : 404);
+        return;
+    }
+    if (path_exists)
+        err_set(&call->err, ERR_METHOD_NOT_ALLOWED, "This method is not known on this path.");
+    else
+        err_set(&call->err, ERR_ROUTE_NOT_FOUND, "There is no such route.");
+    http_reply_error(call);
+}
+
 void
 api_handle(void *arg, struct http_call *call)
 {
-    struct api *api = arg;
     struct auth_grant grant;
+    (void) arg; /* call->app */
     struct route_match match = find_route(call->method, call->path);
     if (match.route == NULL) {
-        http_reply_empty(call, match.path_exists ? 405 : 404);
+        reply_no_route(call, match.path_exists);
         return;
     }
     call->route = match.route;
     memcpy(call->params, match.params, sizeof(call->params));
     enum http_result result = HTTP_ERROR;
-    if (auth_decide(api->auth, http_call_header(call, "Authorization"), call->route->action, &grant,
-                    &call->err) == 0)
+    if (decide(call, &grant, &call->err) == 0)
         result = call->route->handler(call);
     handler_finish(call, result);
+}
+
+void
+api_replied(void *arg, const struct http_call *call, int status)
+{
+    struct api *api = arg;
+    const struct route *route = call->route;
+    if (route == NULL) /* refused at the gate */
+        route = find_route(call->method, call->path).route;
+    if (route != NULL)
+        http_counts_add(api->http_counts, route, status, clock_mono_us() - call->began_us,
+                        call->is_slow);
+}
+
+/* --- life */
+
+void
+api_start(struct api *api)
+{
+    api->feed = task_feed_new(api);
+    api->http_counts = http_counts_new();
+    api->log_stream = log_stream_new(api->loop);
+}
+
+void
+api_tasks_changed(struct api *api)
+{
+    if (api->feed != NULL)
+        task_feed_wake(api->feed);
+}
+
+void
+api_stop(struct api *api)
+{
+    api->is_stopping = true;
+    task_feed_stop(api->feed);
+    log_stream_stop(api->log_stream);
+}
+
+void
+api_done(struct api *api)
+{
+    task_feed_free(api->feed);
+    http_counts_free(api->http_counts);
+    log_stream_free(api->log_stream);
+    api->feed = NULL;
+    api->http_counts = NULL;
+    api->log_stream = NULL;
 }
 
 /* --- what handlers start from (handler.h) */
@@ -144,11 +269,18 @@ handler_grant(const struct http_call *call)
 {
     struct auth_grant grant = {0};
     struct err err = ERR_INIT;
-    if (auth_decide(handler_api(call)->auth, http_call_header(call, "Authorization"),
-                    call->route->action, &grant, &err) < 0)
+    if (decide(call, &grant, &err) < 0)
         grant = (struct auth_grant){0};
     err_done(&err);
     return grant;
+}
+
+int
+handler_check_index(const struct auth_grant *grant, struct str uid, struct err *err)
+{
+    if (auth_grant_sees(grant, uid))
+        return 0;
+    return err_set(err, ERR_INVALID_API_KEY, "The provided API key is invalid.");
 }
 
 int

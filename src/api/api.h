@@ -5,7 +5,9 @@
 #include "conf/conf.h"
 #include "net/http_server.h"
 #include "ops/ops.h"
+#include "ops/replay.h"
 #include "queue/queue.h"
+#include "report/reports.h"
 #include "webhook/webhook.h"
 
 /* What handlers may reach: call->app. Built by app/. */
@@ -19,9 +21,22 @@ struct api {
     struct payload_dir *payloads;
     struct ops *ops;
     struct webhooks *webhooks;
+    struct replays *replays;
+    struct reports *reports;
     struct http_server *server;
+    struct task_feed *feed; /* these three: api_start */
+    struct http_counts *http_counts;
+    struct log_stream *log_stream;
     bool is_stopping;
 };
+void api_replied(void *api, const struct http_call *call, int status);
+/* Builds what belongs to the API itself, once the other parts are set. */
+void api_start(struct api *api);
+/* Statuses of tasks have changed, durably: struct queue_hooks. */
+void api_tasks_changed(struct api *api);
+/* No new tasks; who waits for one is answered, streams end. */
+void api_stop(struct api *api);
+void api_done(struct api *api); /* after the server; a zeroed one is fine */
 /* For struct http_server_conf. */
 void api_judge(void *api, const struct http_head *head, struct http_verdict *ret);
 void api_handle(void *api, struct http_call *call);

@@ -178,11 +178,20 @@ int
 body_read_json(struct http_call *call, struct body *ret)
 {
     static const struct body_type json[] = {{"application/json", 0}};
-    struct buf plain = BUF_INIT;
-    enum intake_encoding encoding;
     int type;
     *ret = (struct body){0};
-    if (body_content_type(call, json, 1, &type) < 0 || body_encoding(call, &encoding) < 0)
+    if (body_content_type(call, json, 1, &type) < 0)
+        return -1;
+    return body_read_json_as_any(call, ret);
+}
+
+int
+body_read_json_as_any(struct http_call *call, struct body *ret)
+{
+    struct buf plain = BUF_INIT;
+    enum intake_encoding encoding;
+    *ret = (struct body){0};
+    if (body_encoding(call, &encoding) < 0)
         return -1;
     body_read_ignored(call, ret);
     if (buf_failed(&ret->raw))

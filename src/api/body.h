@@ -18,6 +18,8 @@ struct body {
 /* Checks Content-Type and Content-Encoding, takes the body and parses it: 0, or -1 with call->err.
  * body_done in both cases. */
 int body_read_json(struct http_call *call, struct body *ret);
+/* The same whatever the Content-Type says: for clients that send JSON as a form. */
+int body_read_json_as_any(struct http_call *call, struct body *ret);
 /* Takes a body that the route ignores (raw only). */
 void body_read_ignored(struct http_call *call, struct body *ret);
 void body_done(struct body *b);

@@ -8,10 +8,12 @@
 
 #include "api/body.h"
 #include "api/enqueue.h"
+#include "api/experimental.h"
 #include "api/fields.h"
 #include "api/params.h"
 #include "api/reply.h"
 #include "base/mem.h"
+#include "index/filter.h"
 
 /* --- parameters */
 
@@ -80,12 +82,14 @@ static const struct param add_params[] = {
      .read = param_skip_creation,
      .offset = offsetof(struct write_params, skip_creation)},
 };
+static const struct param_table add_query = PARAM_TABLE(add_params);
 static const struct param delete_params[] = {
     {.name = "customMetadata",
      .code = ERR_INVALID_INDEX_CUSTOM_METADATA,
      .read = param_string,
      .offset = offsetof(struct write_params, custom_metadata)},
 };
+static const struct param_table delete_query = PARAM_TABLE(delete_params);
 
 /* --- uploads */
 
@@ -269,6 +273,75 @@ documents_delete_batch(struct http_call *call)
     return upload_start(&u, DOCS_JSON);
 }
 
+/* --- deletion by filter */
+
+struct filter_deletion {
+    struct write_params params;
+    struct str index_uid;
+    const struct json *filter;
+};
+
+static int
+add_delete_by_filter(struct http_call *call, void *arg, struct ops_result *ret)
+{
+    struct filter_deletion *d = arg;
+    return ops_delete_by_filter(handler_api(call)->ops, d->index_uid, d->filter,
+                                d->params.custom_metadata, ret, &call->err);
+}
+
+/* {"filter": ...}: null is a value here, of a wrong type. */
+static int
+read_filter(struct http_call *call, const struct json *body, const struct json **ret)
+{
+    static const struct field rows[] = {
+        {.name = "filter",
+         .code = ERR_INVALID_DOCUMENT_FILTER,
+         .kinds = FIELD_ANY,
+         .missing = ERR_MISSING_DOCUMENT_FILTER,
+         .read = field_json},
+    };
+    static const struct fields fields = FIELDS_OF(rows);
+    if (fields_read(call->arena, body, "", &fields, ret, &call->err) < 0)
+        return -1;
+    *ret = json_get_c(body, "filter");
+    return 0;
+}
+
+/* Whether it is one at all; whether its attributes are filterable is seen when the task runs. */
+static int
+check_filter(struct http_call *call, const struct json *value)
+{
+    struct filter *filter = NULL;
+    uint32_t features;
+    int rc = filter_parse(value, ERR_INVALID_DOCUMENT_FILTER, &filter, &call->err);
+    if (rc == 0)
+        rc = err_set(&call->err, ERR_INVALID_DOCUMENT_FILTER,
+                     "Sending an empty filter is forbidden.");
+    if (rc == 1)
+        rc = features_enabled(call, &features);
+    if (rc == 0)
+        rc = filter_check_features(filter, features_for_filters(features),
+                                   ERR_INVALID_DOCUMENT_FILTER, &call->err);
+    filter_free(filter);
+    return rc;
+}
+
+static enum http_result
+documents_delete_by_filter(struct http_call *call)
+{
+    struct body body;
+    struct filter_deletion d = {.filter = NULL};
+    enum http_result result = HTTP_ERROR;
+    if (PARAMS_READ(call, delete_params, &d.params) < 0)
+        return HTTP_ERROR;
+    if (body_read_json(call, &body) == 0 &&
+        read_filter(call, json_root(body.doc), &d.filter) == 0 &&
+        handler_index_uid(call, 0, &d.index_uid) == 0 && check_filter(call, d.filter) == 0)
+        result = enqueue_now(call, 202, buf_str(&body.raw), add_delete_by_filter, &d);
+    body_done(&body);
+    return result;
+}
+
 /* --- deletions without a body */
 
 struct deletion {
@@ -339,30 +412,42 @@ static const struct route rows[] = {
      .action = "documents.add",
      .flags = ROUTE_DOCUMENTS | ROUTE_ENQUEUES,
      .handler = documents_add,
+     .query = &add_query,
      .summary = "Add documents, replacing those with the same id"},
     {.method = HTTP_PUT,
      .pattern = "/indexes/{indexUid}/documents",
      .action = "documents.add",
      .flags = ROUTE_DOCUMENTS | ROUTE_ENQUEUES,
      .handler = documents_update,
+     .query = &add_query,
      .summary = "Add documents, merging into those with the same id"},
     {.method = HTTP_DELETE,
      .pattern = "/indexes/{indexUid}/documents",
      .action = "documents.delete",
      .flags = ROUTE_ENQUEUES,
      .handler = documents_clear,
+     .query = &delete_query,
      .summary = "Delete all documents"},
     {.method = HTTP_POST,
      .pattern = "/indexes/{indexUid}/documents/delete-batch",
      .action = "documents.delete",
      .flags = ROUTE_DOCUMENTS | ROUTE_JSON_BODY | ROUTE_ENQUEUES,
      .handler = documents_delete_batch,
+     .query = &delete_query,
      .summary = "Delete documents by a list of ids"},
+    {.method = HTTP_POST,
+     .pattern = "/indexes/{indexUid}/documents/delete",
+     .action = "documents.delete",
+     .flags = ROUTE_JSON_BODY | ROUTE_ENQUEUES,
+     .handler = documents_delete_by_filter,
+     .query = &delete_query,
+     .summary = "Delete documents by a filter"},
     {.method = HTTP_DELETE,
      .pattern = "/indexes/{indexUid}/documents/{documentId}",
      .action = "documents.delete",
      .flags = ROUTE_ENQUEUES,
      .handler = document_delete,
+     .query = &delete_query,
      .summary = "Delete one document"},
 };
 const struct route_table document_write_routes = ROUTE_TABLE(rows);

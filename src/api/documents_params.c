@@ -1,8 +1,5 @@
-/* Parameters of reading documents. Owns their tables and the checks of ids, filter and sort; opens
- * no index. */
+/* Parameters of reading documents. Owns their tables and the checks of ids; opens no index. */
 #include "api/documents_params.h"
-
-#include <ctype.h>
 
 #include "index/index.h"
 
@@ -129,6 +126,7 @@ static const struct param get_params[] = {
      .read = param_bool,
      .offset = AT(retrieve_vectors)},
 };
+const struct param_table document_get_query = PARAM_TABLE(get_params);
 
 static const struct param list_params[] = {
     {.name = "offset",
@@ -155,6 +153,7 @@ static const struct param list_params[] = {
      .read = param_bool,
      .offset = AT(use_network)},
 };
+const struct param_table documents_list_query = PARAM_TABLE(list_params);
 
 static const struct field list_fields[] = {
     {.name = "offset",
@@ -198,7 +197,7 @@ static const struct field list_fields[] = {
      .read = field_bool,
      .offset = AT(use_network)},
 };
-static const struct fields list_body = FIELDS_OF(list_fields);
+const struct fields documents_fetch_body = FIELDS_OF(list_fields);
 
 int
 document_list_from_query(struct http_call *call, struct document_list *ret)
@@ -211,7 +210,7 @@ int
 document_list_from_body(struct http_call *call, const struct json *body, struct document_list *ret)
 {
     *ret = (struct document_list){.limit.value = 20};
-    return fields_read(call->arena, body, "", &list_body, ret, &call->err);
+    return fields_read(call->arena, body, "", &documents_fetch_body, ret, &call->err);
 }
 
 int
@@ -221,128 +220,25 @@ document_get_from_query(struct http_call *call, struct document_list *ret)
     return PARAMS_READ(call, get_params, ret);
 }
 
-/* --- filter and sort: every use of them is an error, as nothing is filterable or sortable */
+/* --- the filter */
 
-static bool
-is_word(char c)
+bool
+document_list_filters(const struct document_list *l)
 {
-    return isalnum((unsigned char) c) || (unsigned char) c >= 0x80 ||
-           (c != '\0' && strchr("_-/.", c));
-}
-
-static size_t
-skip_blanks(struct str s, size_t at)
-{
-    while (at < s.len && (isspace((unsigned char) s.data[at]) || s.data[at] == '('))
-        at++;
-    return at;
-}
-
-/* The attribute of the first condition, with where the condition's rest begins. */
-static struct str
-first_attribute(struct str filter, size_t *ret_from, size_t *ret_rest)
-{
-    size_t from = skip_blanks(filter, 0);
-    if (str_starts_with(str_slice(filter, from, filter.len), "NOT "))
-        from = skip_blanks(filter, from + 4);
-    size_t to = from;
-    char quote = from < filter.len ? filter.data[from] : '\0';
-    bool is_quoted = quote == '"' || quote == '\'';
-    if (is_quoted)
-        to = str_find(filter, quote, ++from);
-    else
-        while (to < filter.len && is_word(filter.data[to]))
-            to++;
-    *ret_from = from;
-    *ret_rest = skip_blanks(filter, to + is_quoted);
-    return str_slice(filter, from, to);
-}
-
-static size_t
-column_of(struct str text, size_t at)
-{
-    size_t column = 1;
-    for (size_t i = 0; i < at; i++)
-        column += ((unsigned char) text.data[i] & 0xc0) != 0x80;
-    return column;
-}
-
-static int
-refuse_filter(struct str filter, struct err *err)
-{
-    if (str_trim(filter).len == 0)
-        return 0; /* upstream takes it as no filter */
-    size_t from, rest;
-    struct str name = first_attribute(filter, &from, &rest);
-    size_t first = column_of(filter, from), last = column_of(filter, from + name.len);
-    if (rest >= filter.len)
-        return err_set(err, ERR_INVALID_DOCUMENT_FILTER,
-                       "Was expecting an operation `=`, `!=`, `>=`, `>`, `<=`, `<`, `IN`, `NOT "
-                       "IN`, `TO`, `EXISTS`, `NOT EXISTS`, `IS NULL`, `IS NOT NULL`, `IS EMPTY`, "
-                       "`IS NOT EMPTY`, `CONTAINS`, `NOT CONTAINS`, `STARTS WITH`, `NOT STARTS "
-                       "WITH`, `_geoRadius`, `_geoBoundingBox` or `_geoPolygon` at `%.*s`."
-                       "\n%zu:%zu %.*s",
-                       STR_ARG(str_trim(filter)), first, last, STR_ARG(filter));
-    return err_set(err, ERR_INVALID_DOCUMENT_FILTER,
-                   "Attribute `%.*s` is not filterable. This index does not have configured "
-                   "filterable attributes.\n%zu:%zu %.*s",
-                   STR_ARG(name), first, last, STR_ARG(filter));
-}
-
-/* A filter as JSON: a string, or arrays of filters of which the first condition counts. */
-static int
-refuse_json_filter(const struct json *filter, int depth, struct err *err)
-{
-    if (json_type(filter) == JSON_STRING)
-        return refuse_filter(json_string(filter), err);
-    if (json_type(filter) == JSON_ARRAY && depth < 2) {
-        struct json_iter it = json_iter(filter);
-        int rc = 0;
-        while (rc == 0 && json_next(&it))
-            rc = refuse_json_filter(it.value, depth + 1, err);
-        return rc;
-    }
-    struct buf found = BUF_INIT;
-    json_write_normal(&found, filter);
-    int rc = err_set(err, ERR_INVALID_DOCUMENT_FILTER,
-                     "Invalid syntax for the filter parameter: `expected String%s, found: %s`.",
-                     depth == 0   ? ", Array"
-                     : depth == 1 ? ", [String]"
-                                  : "",
-                     buf_cstr(&found));
-    buf_done(&found);
-    return rc;
+    return l->filter_json != NULL || l->filter.data != NULL;
 }
 
 int
-document_list_check_filter(const struct document_list *l, struct err *err)
+document_list_filter(const struct document_list *l, struct filter **ret, struct err *err)
 {
+    *ret = NULL;
+    if (!document_list_filters(l))
+        return 0;
     if (l->filter_json != NULL)
-        return refuse_json_filter(l->filter_json, 0, err);
-    struct str text = str_trim(l->filter);
-    if (text.len == 0 || (text.data[0] != '[' && text.data[0] != '"'))
-        return refuse_filter(l->filter, err);
-    struct json_doc *doc = json_parse(text, NULL);
-    int rc =
-        doc == NULL ? refuse_filter(l->filter, err) : refuse_json_filter(json_root(doc), 0, err);
+        return filter_parse(l->filter_json, ERR_INVALID_DOCUMENT_FILTER, ret, err);
+    struct json_doc *doc = json_parse(l->filter, NULL); /* in a query: JSON if it is JSON */
+    int rc = doc == NULL ? filter_parse_text(l->filter, ERR_INVALID_DOCUMENT_FILTER, ret, err)
+                         : filter_parse(json_root(doc), ERR_INVALID_DOCUMENT_FILTER, ret, err);
     json_doc_free(doc);
     return rc;
-}
-
-int
-document_list_check_sort(const struct document_list *l, struct err *err)
-{
-    if (l->sort.n == 0)
-        return 0;
-    struct str rule = l->sort.values[0];
-    size_t suffix = str_ends_with(rule, ":asc") ? 4 : str_ends_with(rule, ":desc") ? 5 : 0;
-    if (suffix == 0)
-        return err_set(err, ERR_INVALID_DOCUMENT_SORT,
-                       "Invalid syntax for the sort parameter: expected expression ending by "
-                       "`:asc` or `:desc`, found `%.*s`.",
-                       STR_ARG(rule));
-    return err_set(err, ERR_INVALID_DOCUMENT_SORT,
-                   "Attribute `%.*s` is not sortable. This index does not have configured "
-                   "sortable attributes.",
-                   STR_ARG(str_slice(rule, 0, rule.len - suffix)));
 }

@@ -3,6 +3,7 @@
  * one struct (contract 5.6). */
 #include "api/fields.h"
 #include "api/params.h"
+#include "index/filter.h"
 
 enum { DOCUMENT_IDS_MAX = 50000 /* in one request */ };
 
@@ -15,6 +16,9 @@ struct document_list {
     const struct json *filter_json; /* value given in a body */
     bool retrieve_vectors, use_network;
 };
+/* What the three below accept, for the route rows. */
+extern const struct param_table documents_list_query, document_get_query;
+extern const struct fields documents_fetch_body;
 /* 0, or -1 with call->err. */
 int document_list_from_query(struct http_call *call, struct document_list *ret);
 int document_list_from_body(struct http_call *call, const struct json *body,
@@ -22,7 +26,7 @@ int document_list_from_body(struct http_call *call, const struct json *body,
 /* For GET /documents/{documentId}: fields and retrieveVectors only. */
 int document_get_from_query(struct http_call *call, struct document_list *ret);
 
-/* No attribute is filterable or sortable: an index has no such settings. 0 when nothing was asked
- * for, else -1 with err in upstream's words. */
-int document_list_check_filter(const struct document_list *l, struct err *err);
-int document_list_check_sort(const struct document_list *l, struct err *err);
+/* Whether a filter was given, though it may be empty. */
+bool document_list_filters(const struct document_list *l);
+/* Parses it: 1 with *ret (filter_free it), 0 when there is none or it is empty, or -1 with err. */
+int document_list_filter(const struct document_list *l, struct filter **ret, struct err *err);

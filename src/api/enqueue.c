@@ -14,6 +14,7 @@ struct enqueue {
     int status; /* of the success reply */
     struct idempotent key;
     struct intake *intake; /* NULL: no payload */
+    reply_answer *answer;  /* NULL: the summary */
 };
 
 static void
@@ -63,6 +64,12 @@ enqueue_hold_intake(struct enqueue *e, struct intake *intake)
     e->intake = intake;
 }
 
+void
+enqueue_answer_with(struct enqueue *e, reply_answer *answer)
+{
+    e->answer = answer;
+}
+
 bool
 enqueue_wants_digest(const struct enqueue *e)
 {
@@ -74,9 +81,14 @@ replay(struct enqueue *e, struct http_call *call)
 {
     int status = e->status;
     struct buf answer = e->key.answer;
+    reply_answer *answer_with = e->answer;
     e->key.answer = BUF_INIT;
     finish(e, false);
     http_call_add_header(call, "Idempotency-Replayed", "true");
+    if (answer_with != NULL) {
+        answer_with(call, status, &answer);
+        return HTTP_WAIT;
+    }
     return reply_json(call, status, &answer);
 }
 
@@ -103,7 +115,8 @@ enqueue_finish(struct enqueue *e, struct http_call *call, const uint8_t digest[S
     }
     /* a failed put fails the whole turn, which the held reply reports */
     (void) idempotent_store(&e->key, digest, buf_str(&result.summary));
-    return reply_held(call, e->status, &result.summary, on_settled, e);
+    struct reply_promise promise = {e->status, &result.summary, on_settled, e, e->answer};
+    return reply_promised(call, &promise);
 }
 
 enum http_result

@@ -4,6 +4,7 @@
  * payload only when that commit succeeded. */
 #include "api/handler.h"
 #include "api/idempotency.h"
+#include "api/reply.h"
 #include "ops/intake.h"
 
 /* Adds the task with one of ops_*: 0 with ret, or negative with call->err. */
@@ -22,5 +23,7 @@ enum http_result enqueue_finish(struct enqueue *e, struct http_call *call,
 /* Ties the intake whose payload the task refers to; freed with e, which keeps the payload's file
  * when the task was committed. */
 void enqueue_hold_intake(struct enqueue *e, struct intake *intake);
+/* The success answer, a known one too, is given by this function (reply.h). */
+void enqueue_answer_with(struct enqueue *e, reply_answer *answer);
 bool enqueue_wants_digest(const struct enqueue *e);
 void enqueue_abandon(struct enqueue *e); /* the request ended before finish; NULL accepted */

@@ -102,7 +102,9 @@ field_check_kind(const struct json *value, unsigned kinds, const char *path, enu
     write_expected(&message, kinds);
     buf_add_cstr(&message, ", but found ");
     write_found(&message, value);
-    return fail(err, code, &message);
+    (void) fail(err, code, &message);
+    err_set_path(err, path);
+    return -1;
 }
 
 int
@@ -114,7 +116,9 @@ field_invalid(const struct field_in *in, const char *fmt, ...)
     va_start(ap, fmt);
     buf_addv(&message, fmt, ap);
     va_end(ap);
-    return fail(in->err, in->row->code, &message);
+    (void) fail(in->err, in->row->code, &message);
+    err_set_path(in->err, in->path);
+    return -1;
 }
 
 int
@@ -179,6 +183,18 @@ list_names(const struct fields *fields, const char **names)
     return n;
 }
 
+/* The error is about the member of that name. Returns -1. */
+static int
+set_member_path(struct err *err, const char *path, struct str name)
+{
+    struct buf member = BUF_INIT;
+    buf_addf(&member, "%s.", path);
+    buf_add_str(&member, name);
+    err_set_path(err, buf_cstr(&member));
+    buf_done(&member);
+    return -1;
+}
+
 static int
 refuse_name(const struct fields *fields, const struct field *immutable, struct str name,
             const char *path, struct err *err)
@@ -196,7 +212,8 @@ refuse_name(const struct fields *fields, const struct field *immutable, struct s
         buf_addf(&message, "did you mean `%s`? ", near);
     buf_add_cstr(&message, "expected one of ");
     names_write(&message, names, n);
-    return fail(err, immutable != NULL ? immutable->code : fields->code, &message);
+    (void) fail(err, immutable != NULL ? immutable->code : fields->code, &message);
+    return set_member_path(err, path, name);
 }
 
 static const struct field *
@@ -227,9 +244,11 @@ check_missing(const struct json *body, const char *path, const struct fields *fi
         const struct field *row = &fields->rows[i];
         if (row->missing == ERR_NONE || json_get_c(body, row->name) != NULL)
             continue;
-        return path[0] == '\0'
-                   ? err_set(err, row->missing, "Missing field `%s`", row->name)
-                   : err_set(err, row->missing, "Missing field `%s` inside `%s`", row->name, path);
+        if (path[0] == '\0')
+            (void) err_set(err, row->missing, "Missing field `%s`", row->name);
+        else
+            (void) err_set(err, row->missing, "Missing field `%s` inside `%s`", row->name, path);
+        return set_member_path(err, path, str_from(row->name));
     }
     return 0;
 }

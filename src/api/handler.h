@@ -18,13 +18,20 @@ struct route_table {
     }
 
 extern const struct route_table health_routes, stats_routes, index_routes, swap_routes,
-    document_write_routes, document_read_routes, task_routes, batch_routes, webhook_routes;
+    document_write_routes, document_read_routes, task_routes, batch_routes, webhook_routes,
+    key_routes, delivery_routes, replay_routes, webhook_secret_routes, settings_routes,
+    experimental_routes, orama_routes, report_routes, callback_routes, report_definition_routes;
+extern const struct route_table task_stream_routes, metrics_routes, logs_routes, openapi_routes;
 
 struct api *handler_api(const struct http_call *call);
 /* Path parameter i, percent-decoded, always UTF-8 (invalid bytes become U+FFFD); in the arena. */
 struct str handler_param(struct http_call *call, size_t i);
-/* The rights of the caller, who passed the gate before. */
+/* The rights of the caller, who passed the gate before; a grant that sees nothing when the key has
+ * been removed since. */
 struct auth_grant handler_grant(const struct http_call *call);
+/* For an index that is named elsewhere than in the path: 0, or -1 with call->err unless the
+ * caller's key covers it. */
+int handler_check_index(const struct auth_grant *grant, struct str uid, struct err *err);
 /* Path parameter i as an index uid: 0, or -1 with call->err (contract 5.1). */
 int handler_index_uid(struct http_call *call, size_t i, struct str *ret);
 /* The catalogue's row of an index: 0 (index_info_done it), or -1 with call->err (index_not_found).

@@ -23,12 +23,16 @@ static const struct param list_rows[] = {
      .read = param_u64,
      .offset = offsetof(struct list_params, limit)},
 };
+static const struct param_table list_query = PARAM_TABLE(list_rows);
 
 struct list {
     struct turn *turn;
+    struct arena *arena; /* of the grant */
+    struct auth_grant grant;
     uint64_t offset, limit;
-    uint64_t seen, shown;
-    struct buf after; /* uid of the last index seen */
+    bool has_begun;
+    uint64_t seen, shown; /* of the key's indexes */
+    struct buf after;     /* uid of the last index looked at */
 };
 
 /* Seen and, when on the page, shown. */
@@ -37,21 +41,24 @@ list_add(struct list *l, const struct index_info *info, struct buf *out)
 {
     buf_clear(&l->after);
     buf_add_cstr(&l->after, info->uid);
-    if (l->seen++ < l->offset)
+    if (!auth_grant_sees(&l->grant, str_from(info->uid)))
+        return;
+    if (l->seen++ < l->offset || l->shown >= l->limit)
         return;
     if (l->shown++ > 0)
         buf_add_char(out, ',');
     index_info_write_json(out, info);
 }
 
-/* 1: more follows, 0: the page is complete, negative: store code. */
+/* 1: more follows, 0: the page is complete, negative: store code. A key for some indexes has their
+ * number as its total: they are counted to the end. */
 static int
 list_rows_into(struct list *l, struct store_txn *txn, struct buf *out, int64_t deadline_us)
 {
-    while (l->shown < l->limit) {
+    while (l->shown < l->limit || !l->grant.sees_all_indexes) {
         struct index_info info;
         index_info_init(&info);
-        int rc = catalog_next(txn, l->seen == 0 ? STR_NULL : buf_str(&l->after), &info);
+        int rc = catalog_next(txn, l->after.len == 0 ? STR_NULL : buf_str(&l->after), &info);
         if (rc == 1)
             list_add(l, &info, out);
         index_info_done(&info);
@@ -70,13 +77,14 @@ list_make(void *arg, struct buf *out, int64_t deadline_us)
     struct store_txn *txn = turn_read(l->turn);
     if (txn == NULL)
         return HTTP_PIECE_FAILED;
-    if (l->seen == 0)
+    if (!l->has_begun)
         buf_add_cstr(out, "{\"results\":[");
+    l->has_begun = true;
     int rc = list_rows_into(l, txn, out, deadline_us);
     if (rc == 0)
         buf_addf(out, "],\"offset\":%llu,\"limit\":%llu,\"total\":%llu}",
                  (unsigned long long) l->offset, (unsigned long long) l->limit,
-                 (unsigned long long) catalog_count(txn));
+                 (unsigned long long) (l->grant.sees_all_indexes ? catalog_count(txn) : l->seen));
     store_abort(txn);
     return rc < 0 ? HTTP_PIECE_FAILED : rc == 0 ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
 }
@@ -86,6 +94,7 @@ list_release(void *arg)
 {
     struct list *l = arg;
     buf_done(&l->after);
+    arena_free(l->arena);
     free(l);
 }
 
@@ -97,8 +106,11 @@ index_list(struct http_call *call)
         return HTTP_ERROR;
     struct list *l = mem_new(1, sizeof(*l));
     *l = (struct list){.turn = handler_api(call)->turn,
+                       .arena = arena_new(),
                        .offset = params.offset.value,
                        .limit = params.limit.value};
+    struct auth_grant grant = handler_grant(call);
+    l->grant = auth_grant_keep(l->arena, &grant);
     struct reply_listing listing = {list_make, list_release, l};
     return reply_listing(call, &listing);
 }
@@ -198,9 +210,11 @@ index_create(struct http_call *call)
 {
     struct body body;
     struct index_fields f = {0};
+    struct auth_grant grant = handler_grant(call);
     enum http_result result = HTTP_ERROR;
     if (body_read_json(call, &body) == 0 &&
-        fields_read(call->arena, json_root(body.doc), "", &create_fields, &f, &call->err) == 0)
+        fields_read(call->arena, json_root(body.doc), "", &create_fields, &f, &call->err) == 0 &&
+        handler_check_index(&grant, f.uid, &call->err) == 0)
         result = enqueue_now(call, 202, buf_str(&body.raw), add_create, &f);
     body_done(&body);
     return result;
@@ -219,10 +233,12 @@ index_update(struct http_call *call)
 {
     struct body body;
     struct index_fields f = {0};
+    struct auth_grant grant = handler_grant(call);
     enum http_result result = HTTP_ERROR;
     if (body_read_json(call, &body) == 0 &&
         fields_read(call->arena, json_root(body.doc), "", &update_fields, &f, &call->err) == 0 &&
-        handler_index_uid(call, 0, &f.path_uid) == 0)
+        handler_index_uid(call, 0, &f.path_uid) == 0 &&
+        (f.uid.data == NULL || handler_check_index(&grant, f.uid, &call->err) == 0))
         result = enqueue_now(call, 202, buf_str(&body.raw), add_update, &f);
     body_done(&body);
     return result;
@@ -253,12 +269,14 @@ static const struct route rows[] = {
      .pattern = "/indexes",
      .action = "indexes.get",
      .handler = index_list,
+     .query = &list_query,
      .summary = "List indexes"},
     {.method = HTTP_POST,
      .pattern = "/indexes",
      .action = "indexes.create",
      .flags = ROUTE_JSON_BODY | ROUTE_ENQUEUES,
      .handler = index_create,
+     .body = &create_fields,
      .summary = "Create an index"},
     {.method = HTTP_GET,
      .pattern = "/indexes/{indexUid}",
@@ -270,6 +288,7 @@ static const struct route rows[] = {
      .action = "indexes.update",
      .flags = ROUTE_JSON_BODY | ROUTE_ENQUEUES,
      .handler = index_update,
+     .body = &update_fields,
      .summary = "Rename an index or set its primary key"},
     {.method = HTTP_DELETE,
      .pattern = "/indexes/{indexUid}",

@@ -20,7 +20,17 @@ struct param {
     param_reader *read;
     size_t offset;              /* of the destination in the handler's struct */
     const char *const *choices; /* for param_choice: NULL-terminated */
+    const char *schema;         /* JSON schema for documents, where the reader does not say it */
 };
+/* The parameters of a route, for its row. */
+struct param_table {
+    const struct param *rows;
+    size_t n;
+};
+#define PARAM_TABLE(array)                                                                         \
+    {                                                                                              \
+        .rows = (array), .n = sizeof(array) / sizeof((array)[0])                                   \
+    }
 
 struct param_u64 {
     bool is_given;

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "api/doors.h"
 #include "api/handler.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -31,6 +32,11 @@ void
 reply_unavailable(struct http_call *call, const char *message)
 {
     struct buf body = BUF_INIT;
+    if (doors_own_path(call->path)) {
+        err_set(&call->err, ERR_STORE_UNAVAILABLE, "%s", message);
+        http_reply_error(call);
+        return;
+    }
     err_write_json(&body, ERR_INTERNAL, str_from(message));
     http_call_add_header(call, "Retry-After", "10");
     http_reply_json(call, 503, &body);
@@ -45,6 +51,7 @@ struct held {
     struct buf body;
     void (*settle)(void *arg, bool is_committed);
     void *arg;
+    reply_answer *answer;
 };
 
 static void
@@ -71,6 +78,8 @@ on_committed(void *arg, int result)
         call->on_gone = NULL;
         if (result != 0)
             refuse(call, result);
+        else if (h->answer != NULL)
+            h->answer(call, h->status, &h->body);
         else if (h->body.len == 0)
             http_reply_empty(call, h->status);
         else
@@ -91,10 +100,22 @@ enum http_result
 reply_held(struct http_call *call, int status, struct buf *body,
            void (*settle)(void *arg, bool is_committed), void *arg)
 {
+    struct reply_promise promise = {status, body, settle, arg, NULL};
+    return reply_promised(call, &promise);
+}
+
+enum http_result
+reply_promised(struct http_call *call, const struct reply_promise *promise)
+{
     struct held *h = mem_new(1, sizeof(*h));
-    *h = (struct held){.call = call, .status = status, .body = *body, .settle = settle, .arg = arg};
+    *h = (struct held){.call = call,
+                       .status = promise->status,
+                       .body = *promise->body,
+                       .settle = promise->settle,
+                       .arg = promise->arg,
+                       .answer = promise->answer};
     h->waiter = (struct turn_waiter){.fn = on_committed, .arg = h};
-    *body = BUF_INIT;
+    *promise->body = BUF_INIT;
     call->state = h;
     call->on_gone = held_on_gone;
     turn_wait(handler_api(call)->turn, &h->waiter);

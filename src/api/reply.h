@@ -12,6 +12,18 @@ enum http_result reply_json(struct http_call *call, int status, struct buf *body
 enum http_result reply_held(struct http_call *call, int status, struct buf *body,
                             void (*settle)(void *arg, bool is_committed), void *arg);
 
+/* The same with an answer of the caller's own: it is called instead of the reply once the commit is
+ * durable, takes over body, and answers (or waits on). */
+typedef void reply_answer(struct http_call *call, int status, struct buf *body);
+struct reply_promise {
+    int status;
+    struct buf *body; /* taken */
+    void (*settle)(void *arg, bool is_committed);
+    void *arg;
+    reply_answer *answer; /* NULL: the body as JSON */
+};
+enum http_result reply_promised(struct http_call *call, const struct reply_promise *promise);
+
 /* A listing that may be long (invariant 6): make is tried once at once; what does not fit in that
  * goes out in pieces (http_reply_pieces has the contract of make and release). */
 struct reply_listing {

@@ -29,6 +29,8 @@ static const struct param stats_params[] = {
      .choices = size_formats},
 };
 
+static const struct param_table stats_query = PARAM_TABLE(stats_params);
+
 /* 16384, or "16 KiB" with at most two decimals. */
 static void
 write_size(struct buf *out, uint64_t bytes, int format)
@@ -122,10 +124,12 @@ index_stats_get(struct http_call *call)
 
 struct stats {
     struct api *api;
+    struct arena *arena;     /* of the grant */
+    struct auth_grant grant; /* the sizes are everybody's, the rest is of the key's indexes */
     struct stats_params params;
     bool is_summed;
     struct buf after; /* uid of the last index seen */
-    uint64_t n_seen;
+    uint64_t n_seen, n_shown;
     uint64_t size_bytes, used_bytes;
     int64_t last_update_ns;
 };
@@ -135,14 +139,16 @@ sum_index(struct stats *s, const struct index_info *info)
 {
     index_set_add_size(s->api->indexes, &info->uuid, &s->size_bytes);
     s->used_bytes += info->raw_bytes;
-    if (info->updated_at_ns > s->last_update_ns)
+    if (info->updated_at_ns > s->last_update_ns && auth_grant_sees(&s->grant, str_from(info->uid)))
         s->last_update_ns = info->updated_at_ns;
 }
 
 static void
 show_index(struct stats *s, const struct index_info *info, struct buf *out)
 {
-    if (s->n_seen > 0)
+    if (!auth_grant_sees(&s->grant, str_from(info->uid)))
+        return;
+    if (s->n_shown++ > 0)
         buf_add_char(out, ',');
     json_write_string(out, str_from(info->uid));
     buf_add_char(out, ':');
@@ -223,6 +229,7 @@ stats_release(void *arg)
 {
     struct stats *s = arg;
     buf_done(&s->after);
+    arena_free(s->arena);
     free(s);
 }
 
@@ -233,7 +240,9 @@ stats_get(struct http_call *call)
     if (PARAMS_READ(call, stats_params, &params) < 0)
         return HTTP_ERROR;
     struct stats *s = mem_new(1, sizeof(*s));
-    *s = (struct stats){.api = handler_api(call), .params = params};
+    *s = (struct stats){.api = handler_api(call), .arena = arena_new(), .params = params};
+    struct auth_grant grant = handler_grant(call);
+    s->grant = auth_grant_keep(s->arena, &grant);
     struct reply_listing listing = {stats_make, stats_release, s};
     return reply_listing(call, &listing);
 }
@@ -243,11 +252,13 @@ static const struct route rows[] = {
      .pattern = "/stats",
      .action = "stats.get",
      .handler = stats_get,
+     .query = &stats_query,
      .summary = "Sizes and document counts of everything"},
     {.method = HTTP_GET,
      .pattern = "/indexes/{indexUid}/stats",
      .action = "stats.get",
      .handler = index_stats_get,
+     .query = &stats_query,
      .summary = "Sizes and document count of one index"},
 };
 const struct route_table stats_routes = ROUTE_TABLE(rows);

@@ -107,11 +107,15 @@ struct swap_list {
 };
 
 static int
-check_lengths(const struct swap_fields *fields, size_t n, struct swap_list *ret, struct err *err)
+check_pairs(const struct auth_grant *grant, const struct swap_fields *fields, size_t n,
+            struct swap_list *ret, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
         if (fields[i].indexes.n != 2)
             return wrong_length(err, &fields[i].indexes);
+        if (handler_check_index(grant, fields[i].indexes.values[0], err) < 0 ||
+            handler_check_index(grant, fields[i].indexes.values[1], err) < 0)
+            return -1;
         ret->swaps[i] = (struct ops_swap){.a = fields[i].indexes.values[0],
                                           .b = fields[i].indexes.values[1],
                                           .rename = fields[i].rename};
@@ -138,7 +142,8 @@ read_swaps(struct http_call *call, const struct json *body, struct swap_list *re
     }
     ret->n = n;
     ret->swaps = arena_alloc(call->arena, (n + 1) * sizeof(*ret->swaps));
-    if (check_lengths(fields, n, ret, &call->err) < 0)
+    struct auth_grant grant = handler_grant(call);
+    if (check_pairs(&grant, fields, n, ret, &call->err) < 0)
         return -1;
     return check_duplicates(call->arena, ret->swaps, n, &call->err);
 }

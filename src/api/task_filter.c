@@ -103,6 +103,12 @@ read_day(struct str text, int64_t *ret_ns)
     return ok;
 }
 
+bool
+date_from_text(struct str text, int64_t *ret_ns)
+{
+    return clock_parse(text, ret_ns) || read_day(text, ret_ns);
+}
+
 static int
 read_date(const struct param_in *in, int64_t day_offset_ns, struct param_date *ret)
 {
@@ -128,8 +134,8 @@ param_date_after(const struct param_in *in, void *dst)
     return read_date(in, 24 * 3600 * INT64_C(1000000000), dst); /* from the next midnight on */
 }
 
-static int
-param_date_before(const struct param_in *in, void *dst)
+int
+param_date(const struct param_in *in, void *dst)
 {
     return read_date(in, 0, dst);
 }
@@ -143,15 +149,12 @@ param_date_before(const struct param_in *in, void *dst)
     }
 #define ROWS_OF_DATES                                                                              \
     ROW("afterEnqueuedAt", ERR_INVALID_TASK_AFTER_ENQUEUED_AT, param_date_after, after_enqueued),  \
-        ROW("beforeEnqueuedAt", ERR_INVALID_TASK_BEFORE_ENQUEUED_AT, param_date_before,            \
-            before_enqueued),                                                                      \
+        ROW("beforeEnqueuedAt", ERR_INVALID_TASK_BEFORE_ENQUEUED_AT, param_date, before_enqueued), \
         ROW("afterStartedAt", ERR_INVALID_TASK_AFTER_STARTED_AT, param_date_after, after_started), \
-        ROW("beforeStartedAt", ERR_INVALID_TASK_BEFORE_STARTED_AT, param_date_before,              \
-            before_started),                                                                       \
+        ROW("beforeStartedAt", ERR_INVALID_TASK_BEFORE_STARTED_AT, param_date, before_started),    \
         ROW("afterFinishedAt", ERR_INVALID_TASK_AFTER_FINISHED_AT, param_date_after,               \
             after_finished),                                                                       \
-        ROW("beforeFinishedAt", ERR_INVALID_TASK_BEFORE_FINISHED_AT, param_date_before,            \
-            before_finished)
+        ROW("beforeFinishedAt", ERR_INVALID_TASK_BEFORE_FINISHED_AT, param_date, before_finished)
 
 static const struct param list_params[] = {
     ROW("limit", ERR_INVALID_TASK_LIMIT, param_u32, limit),
@@ -175,11 +178,21 @@ static const struct param cancel_params[] = {
     ROWS_OF_DATES,
 };
 
+const struct param_table task_list_query = PARAM_TABLE(list_params);
+const struct param_table task_cancel_query = PARAM_TABLE(cancel_params);
+
 int
 task_filter_for_list(struct http_call *call, struct task_filter *ret)
 {
     *ret = (struct task_filter){.limit.value = 20};
     return PARAMS_READ(call, list_params, ret);
+}
+
+int
+task_filter_for_stream(struct http_call *call, struct task_filter *ret)
+{
+    *ret = (struct task_filter){0};
+    return PARAMS_READ(call, cancel_params, ret);
 }
 
 static bool
@@ -192,7 +205,7 @@ has_filter(const struct task_filter *f)
 }
 
 int
-task_filter_for_cancel(struct http_call *call, struct task_filter *ret)
+task_filter_for_change(struct http_call *call, const char *verb, struct task_filter *ret)
 {
     *ret = (struct task_filter){0};
     if (PARAMS_READ(call, cancel_params, ret) < 0)
@@ -200,10 +213,11 @@ task_filter_for_cancel(struct http_call *call, struct task_filter *ret)
     if (has_filter(ret))
         return 0;
     return err_set(&call->err, ERR_MISSING_TASK_FILTERS,
-                   "Query parameters to filter the tasks to cancel are missing. Available query "
+                   "Query parameters to filter the tasks to %s are missing. Available query "
                    "parameters are: `uids`, `indexUids`, `statuses`, `types`, `canceledBy`, "
                    "`beforeEnqueuedAt`, `afterEnqueuedAt`, `beforeStartedAt`, `afterStartedAt`, "
-                   "`beforeFinishedAt`, `afterFinishedAt`.");
+                   "`beforeFinishedAt`, `afterFinishedAt`.",
+                   verb);
 }
 
 static void
@@ -233,6 +247,46 @@ task_filter_copy(struct task_filter *ret, const struct task_filter *from, struct
     for (size_t i = 0; i < from->index_uids.n; i++)
         uids[i] = arena_copy(arena, from->index_uids.values[i]);
     ret->index_uids.values = uids;
+}
+
+/* --- the query */
+
+static void
+query_list(const struct param_u32s *list, const uint32_t **ret_values, size_t *ret_n)
+{
+    *ret_values = param_u32s_filters(list) ? list->values : NULL;
+    *ret_n = list->n;
+}
+
+static uint32_t
+query_values(const struct param_set *set)
+{
+    return set->is_given && !set->has_star ? set->bits : UINT32_MAX;
+}
+
+static struct time_range
+query_range(const struct param_date *after, const struct param_date *before)
+{
+    return (struct time_range){after->is_bound ? after->ns : INT64_MIN,
+                               before->is_bound ? before->ns : INT64_MAX};
+}
+
+void
+task_filter_query(const struct task_filter *f, struct task_query *ret)
+{
+    *ret = (struct task_query){
+        .statuses = query_values(&f->statuses),
+        .types = query_values(&f->types),
+        .enqueued = query_range(&f->after_enqueued, &f->before_enqueued),
+        .started = query_range(&f->after_started, &f->before_started),
+        .finished = query_range(&f->after_finished, &f->before_finished),
+        .n_index_uids = f->index_uids.n,
+    };
+    query_list(&f->uids, &ret->uids, &ret->n_uids);
+    query_list(&f->batch_uids, &ret->batch_uids, &ret->n_batch_uids);
+    query_list(&f->canceled_by, &ret->canceled_by, &ret->n_canceled_by);
+    if (f->index_uids.is_given && !f->index_uids.has_star)
+        ret->index_uids = f->index_uids.values;
 }
 
 /* --- the predicate */
@@ -320,12 +374,36 @@ task_filter_matches(const struct task_filter *f, const struct task *t)
            param_date_passes(&f->after_finished, &f->before_finished, t->finished_at_ns);
 }
 
+uint32_t
+task_filter_global_types(void)
+{
+    return 1u << KIND_INDEX_SWAP | 1u << KIND_TASK_CANCELATION | 1u << KIND_TASK_DELETION |
+           1u << KIND_DUMP_CREATION | 1u << KIND_SNAPSHOT_CREATION | 1u << KIND_EXPORT |
+           1u << KIND_UPGRADE_DATABASE | 1u << KIND_NETWORK_TOPOLOGY_CHANGE;
+}
+
+static bool
+is_global(const struct task *t)
+{
+    return (task_filter_global_types() & (1u << t->kind)) != 0;
+}
+
 bool
 task_filter_hides(const struct task_filter *f, const struct task *t)
 {
-    static const uint32_t global = 1u << KIND_INDEX_SWAP | 1u << KIND_TASK_CANCELATION |
-                                   1u << KIND_TASK_DELETION | 1u << KIND_DUMP_CREATION |
-                                   1u << KIND_SNAPSHOT_CREATION | 1u << KIND_EXPORT |
-                                   1u << KIND_UPGRADE_DATABASE | 1u << KIND_NETWORK_TOPOLOGY_CHANGE;
-    return f->index_uids.is_given && !f->index_uids.has_star && (global & (1u << t->kind)) != 0;
+    return f->index_uids.is_given && !f->index_uids.has_star && is_global(t);
+}
+
+bool
+task_filter_grants(const struct auth_grant *grant, const struct task *t)
+{
+    if (grant->sees_all_indexes)
+        return true;
+    if (is_global(t) || t->index_uid == NULL || !auth_grant_sees(grant, str_from(t->index_uid)))
+        return false;
+    for (uint32_t i = 0; i < t->n_also_indexes; i++) {
+        if (!auth_grant_sees(grant, str_from(t->also_indexes[i])))
+            return false;
+    }
+    return true;
 }

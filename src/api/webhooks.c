@@ -101,6 +101,7 @@ static const struct route rows[] = {
      .action = "webhooks.create",
      .flags = ROUTE_JSON_BODY,
      .handler = webhook_create,
+     .status = 201,
      .summary = "Register a webhook"},
     {.method = HTTP_GET,
      .pattern = "/webhooks/{webhookUuid}",
@@ -117,6 +118,7 @@ static const struct route rows[] = {
      .pattern = "/webhooks/{webhookUuid}",
      .action = "webhooks.delete",
      .handler = webhook_delete,
+     .status = 204,
      .summary = "Remove a webhook"},
 };
 const struct route_table webhook_routes = ROUTE_TABLE(rows);

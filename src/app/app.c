@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/doors.h"
 #include "app/check.h"
 #include "app/datadir.h"
+#include "app/declare.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "store/tables.h"
+#include "store/trash.h"
 
 #define BUFFERED_BODIES_MIN_BYTES (512ull << 20)
 
@@ -30,6 +34,7 @@ struct app {
     struct loop *loop;
     struct store_env *env;
     struct turn *turn;
+    struct trash *trash;
     struct payload_dir *payloads;
     struct index_set *indexes;
     struct queue *queue;
@@ -38,6 +43,8 @@ struct app {
     struct tls_server *tls_server;
     struct http_client *client;
     struct webhooks *webhooks;
+    struct replays *replays;
+    struct reports *reports;
     struct auth *auth;
     struct http_server *server;
     struct api api;
@@ -56,22 +63,61 @@ hook_index_facts(void *arg, struct store_txn *txn, struct str index_uid, struct 
     return ops_index_facts(a->ops, txn, index_uid, ret);
 }
 
+/* What a finishing batch is to those who tell of it. */
+struct batch_news {
+    struct app *app;
+    void *webhooks, *reports; /* NULL: not interested */
+};
+
 static void *
 hook_event_begin(void *arg, uint32_t batch_uid)
 {
     struct app *a = arg;
-    return webhooks_event_begin(a->webhooks, batch_uid);
+    struct batch_news news = {a, webhooks_event_begin(a->webhooks, batch_uid),
+                              reports_event_begin(a->reports)};
+    if (news.webhooks == NULL && news.reports == NULL)
+        return NULL;
+    struct batch_news *kept = mem_new(1, sizeof(*kept));
+    *kept = news;
+    return kept;
 }
 
 static int
 hook_event_add(void *builder, struct store_txn *txn, const struct task *t, struct str line)
 {
+    struct batch_news *news = builder;
     struct event_line_facts facts = {
         .index_uid = str_from(t->index_uid),
         .kind = (uint8_t) t->kind,
         .status = (uint8_t) t->status,
     };
-    return webhooks_event_add(builder, txn, &facts, line);
+    if (news->reports != NULL)
+        reports_event_add(news->reports, t);
+    return news->webhooks == NULL ? 0 : webhooks_event_add(news->webhooks, txn, &facts, line);
+}
+
+static int
+hook_event_finish(void *builder, struct store_txn *txn)
+{
+    struct batch_news *news = builder;
+    int rc = news->webhooks == NULL ? 0 : webhooks_event_finish(news->webhooks, txn);
+    if (news->reports != NULL && rc >= 0)
+        rc = reports_event_finish(news->reports, txn);
+    else if (news->reports != NULL)
+        reports_event_discard(news->reports);
+    free(news);
+    return rc;
+}
+
+static void
+hook_event_discard(void *builder)
+{
+    struct batch_news *news = builder;
+    if (news->webhooks != NULL)
+        webhooks_event_discard(news->webhooks);
+    if (news->reports != NULL)
+        reports_event_discard(news->reports);
+    free(news);
 }
 
 static bool
@@ -79,6 +125,35 @@ hook_announce(void *arg, uint32_t batch_uid)
 {
     struct app *a = arg;
     return webhooks_announce(a->webhooks, batch_uid);
+}
+
+static void
+on_clock_set(void *arg)
+{
+    struct app *a = arg;
+    if (a->webhooks != NULL)
+        webhooks_clock_was_set(a->webhooks);
+}
+
+static void
+hook_too_many(void *arg, struct store_txn *txn, uint64_t n)
+{
+    struct app *a = arg;
+    ops_delete_oldest(a->ops, txn, n);
+}
+
+static void
+hook_beside_added(void *arg)
+{
+    struct app *a = arg;
+    replays_wake(a->replays);
+}
+
+static void
+hook_changed(void *arg)
+{
+    struct app *a = arg;
+    api_tasks_changed(&a->api);
 }
 
 static void
@@ -96,9 +171,12 @@ wire_queue(struct app *a)
         .index_facts = hook_index_facts,
         .event_begin = hook_event_begin,
         .event_add = hook_event_add,
-        .event_finish = webhooks_event_finish,
-        .event_discard = webhooks_event_discard,
+        .event_finish = hook_event_finish,
+        .event_discard = hook_event_discard,
         .announce = hook_announce,
+        .beside_added = hook_beside_added,
+        .too_many = hook_too_many,
+        .changed = hook_changed,
     };
     queue_set_hooks(a->queue, &hooks);
 }
@@ -146,9 +224,11 @@ on_drain_end(void *arg)
 static void
 begin_drain(struct app *a)
 {
-    a->is_draining = a->api.is_stopping = true;
+    a->is_draining = true;
     loop_timer_set_ms(&a->drain_timer, DRAIN_MAX_MS);
     http_server_drain(a->server, server_drained, a);
+    api_stop(&a->api); /* after the drain has begun: its connections close */
+    replays_stop(a->replays);
     queue_stop(a->queue, queue_drained, a);
     webhooks_stop(a->webhooks, webhooks_drained, a);
 }
@@ -205,12 +285,18 @@ build_storage(struct app *a, struct err *err)
     a->loop = loop_new(err);
     if (a->loop == NULL || main_env_open(&a->env, dir, err) != 0)
         return -1;
+    store_env_limit_commits(a->env, (unsigned) a->conf->checkpoint_commits);
     a->turn = turn_new(a->loop, a->env, dir);
     turn_set_floor(a->turn, a->conf->min_free_disk_bytes);
     turn_on_fatal(a->turn, on_fatal, a);
-    a->payloads = payload_dir_open(dir, err);
+    a->trash = trash_open(dir, a->loop, err);
+    a->payloads = a->trash == NULL ? NULL : payload_dir_open(dir, err);
     a->indexes = a->payloads == NULL ? NULL : index_set_open(dir, err);
-    return a->indexes == NULL ? -1 : 0;
+    if (a->indexes == NULL)
+        return -1;
+    payload_dir_use_trash(a->payloads, a->trash);
+    index_set_use_trash(a->indexes, a->trash);
+    return 0;
 }
 
 static int
@@ -219,6 +305,8 @@ build_engine(struct app *a, struct err *err)
     struct queue_conf queue_conf = {
         .max_batched_tasks = a->conf->max_batched_tasks,
         .max_batched_bytes = a->conf->batched_tasks_total_size,
+        .max_tasks = a->conf->max_tasks,
+        .max_bytes = a->conf->max_task_db_bytes,
     };
     a->queue = queue_new(a->loop, a->turn, a->payloads, &queue_conf, err);
     if (a->queue == NULL)
@@ -244,10 +332,19 @@ build_webhooks(struct app *a, struct err *err)
     char user_agent[64];
     (void) snprintf(user_agent, sizeof(user_agent), "taskhook/%s", conf_version());
     struct http_client_conf client_conf = {
-        .policy = a->policy, .tls = a->tls_client, .user_agent = user_agent};
+        .policy = a->policy,
+        .plain_only_to_listed = a->conf->webhook_require_https,
+        .tls = a->tls_client,
+        .user_agent = user_agent,
+    };
     a->client = http_client_new(a->loop, &client_conf, err);
     if (a->client == NULL)
         return -1;
+    struct app_webhooks declared;
+    if (app_webhooks_read(a->conf, &declared, err) != 0) {
+        app_webhooks_done(&declared);
+        return -1;
+    }
     struct webhooks_conf conf = {
         .loop = a->loop,
         .turn = a->turn,
@@ -255,12 +352,40 @@ build_webhooks(struct app *a, struct err *err)
         .policy = a->policy,
         .cli_url = a->conf->task_webhook_url,
         .cli_authorization = a->conf->task_webhook_authorization_header,
+        .cli_fields = declared.cli == NULL ? NULL : json_root(declared.cli),
+        .declared = declared.declared,
+        .n_declared = declared.n_declared,
+        .words = *app_webhook_words(),
+        .requires_https = a->conf->webhook_require_https,
         .timeout_ms = (int64_t) a->conf->webhook_timeout_ms,
+        .payload = {.max_tasks = (uint32_t) a->conf->webhook_payload_tasks,
+                    .max_bytes = a->conf->webhook_payload_bytes},
+        .retention = {.age_ms = (int64_t) a->conf->webhook_retention_s * 1000,
+                      .max_bytes = a->conf->webhook_retention_bytes,
+                      .parked_age_ms = (int64_t) a->conf->webhook_parked_s * 1000,
+                      .parked_max_bytes = a->conf->webhook_parked_bytes},
         .arg = a,
         .announced = on_announced,
     };
     a->webhooks = webhooks_new(&conf, err);
-    return a->webhooks == NULL ? -1 : 0;
+    app_webhooks_done(&declared);
+    if (a->webhooks == NULL)
+        return -1;
+    struct replays_conf replays_conf = {
+        .loop = a->loop, .turn = a->turn, .queue = a->queue, .webhooks = a->webhooks};
+    a->replays = replays_new(&replays_conf);
+    struct reports_conf reports_conf = {
+        .loop = a->loop,
+        .turn = a->turn,
+        .queue = a->queue,
+        .indexes = a->indexes,
+        .webhooks = a->webhooks,
+        .data_dir = a->conf->db_path,
+        .lifetime_ms = (int64_t) a->conf->report_lifetime_s * 1000,
+        .max_bytes = a->conf->report_max_bytes,
+    };
+    a->reports = reports_new(&reports_conf, err);
+    return a->reports == NULL ? -1 : 0;
 }
 
 /* All bodies together: room for some uploads of the largest size. */
@@ -303,6 +428,8 @@ build_server(struct app *a, struct err *err)
             return -1;
     }
     a->auth = auth_new(c->master_key);
+    if (auth_open_keys(a->auth, a->turn, err) < 0)
+        return -1;
     a->api = (struct api){
         .conf = c,
         .loop = a->loop,
@@ -313,7 +440,10 @@ build_server(struct app *a, struct err *err)
         .payloads = a->payloads,
         .ops = a->ops,
         .webhooks = a->webhooks,
+        .replays = a->replays,
+        .reports = a->reports,
     };
+    api_start(&a->api);
     struct http_server_conf conf = {
         .addr = c->http_addr,
         .tls = a->tls_server,
@@ -324,6 +454,8 @@ build_server(struct app *a, struct err *err)
         .judge = api_judge,
         .handle = api_handle,
         .too_large = api_too_large,
+        .replied = api_replied,
+        .render_error = doors_render_error,
     };
     a->server = http_server_new(a->loop, &conf, err);
     a->api.server = a->server;
@@ -337,10 +469,12 @@ start(struct app *a, struct err *err)
         loop_on_signal(a->loop, SIGINT, on_terminate, a) != 0 ||
         loop_on_signal(a->loop, SIGHUP, on_reload, a) != 0)
         return err_set(err, ERR_INTERNAL, "cannot watch signals");
+    (void) loop_on_clock_set(a->loop, on_clock_set, a); /* without it they look once a minute */
     loop_timer_init(&a->drain_timer, a->loop, on_drain_end, a);
     bool wait_first = webhooks_start(a->webhooks);
     if (queue_start(a->queue, wait_first, err) != 0)
         return -1;
+    replays_start(a->replays);
     if (a->conf->master_key == NULL)
         log_warn("app", "no master key: every route is open to whoever reaches this address");
     log_info("app", "listening address=%s tls=%s version=%s db_path=%s config_file=%s pid=%ld",
@@ -357,15 +491,19 @@ teardown(struct app *a)
 {
     turn_abort(a->turn); /* who still waits for a commit hears of it while everything is there */
     http_server_free(a->server);
+    api_done(&a->api);
     auth_free(a->auth);
+    replays_free(a->replays);
     webhooks_free(a->webhooks);
     http_client_free(a->client);
     tls_client_free(a->tls_client);
     tls_server_free(a->tls_server);
     queue_free(a->queue); /* may abort a run: before ops */
+    reports_free(a->reports);
     ops_free(a->ops);
     index_set_close(a->indexes);
     payload_dir_close(a->payloads);
+    trash_close(a->trash);
     turn_free(a->turn);
     loop_timer_done(&a->drain_timer);
     loop_free(a->loop);

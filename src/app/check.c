@@ -1,6 +1,7 @@
 /* Judges option values with net/'s parsers. Creates nothing, listens nowhere. */
 #include "app/check.h"
 
+#include "app/declare.h"
 #include "net/url.h"
 
 enum { EXIT_USAGE = 2 };
@@ -56,6 +57,8 @@ app_check_options(const struct conf *conf, struct address_policy **ret_policy)
     int rc = check_webhook_url(conf->task_webhook_url);
     if (rc == 0)
         rc = check_authorization(conf->task_webhook_authorization_header);
+    if (rc == 0)
+        rc = app_check_task_webhook(conf);
     if (rc == 0)
         rc = check_networks(conf->allowed_ip_networks, ret_policy);
     return rc;

@@ -6,7 +6,10 @@
 
 #include "base/mem.h"
 
-enum { BUF_FIRST_BYTES = 240 /* most texts fit: one allocation, from malloc's thread cache */ };
+enum {
+    BUF_FIRST_BYTES = 240, /* most texts fit: one allocation, from malloc's thread cache */
+    ADDF_GUESS_BYTES = 64, /* most formatted texts fit: they are formatted once */
+};
 
 void
 buf_init(struct buf *b)
@@ -62,7 +65,8 @@ buf_reserve(struct buf *b, size_t more)
 void
 buf_add(struct buf *b, const void *data, size_t len)
 {
-    if (len == 0 || !buf_reserve(b, len))
+    bool has_room = len <= b->cap - b->len && !b->failed;
+    if (len == 0 || (!has_room && !buf_reserve(b, len)))
         return;
     memcpy(b->data + b->len, data, len);
     b->len += len;
@@ -83,7 +87,8 @@ buf_add_cstr(struct buf *b, const char *s)
 void
 buf_add_char(struct buf *b, char c)
 {
-    buf_add(b, &c, 1);
+    if ((b->len < b->cap && !b->failed) || buf_reserve(b, 1))
+        b->data[b->len++] = c;
 }
 
 void
@@ -112,12 +117,14 @@ buf_addv(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    if (n > 0 && buf_reserve(b, (size_t) n + 1)) {
+    bool has_room = buf_reserve(b, ADDF_GUESS_BYTES);
+    size_t room = has_room ? b->cap - b->len : 0;
+    int n = vsnprintf(has_room ? b->data + b->len : NULL, room, fmt, ap);
+    if (n > 0 && (size_t) n >= room && buf_reserve(b, (size_t) n + 1))
         (void) vsnprintf(b->data + b->len, (size_t) n + 1, fmt,
                          again); /* length known from above */
+    if (n > 0 && !b->failed)
         b->len += (size_t) n;
-    }
     va_end(again);
 }
 

@@ -52,7 +52,15 @@ void
 err_done(struct err *e)
 {
     free(e->message);
+    free(e->path);
     *e = ERR_INIT;
+}
+
+void
+err_set_path(struct err *e, const char *path)
+{
+    free(e->path);
+    e->path = path[0] == '\0' ? NULL : mem_strdup(path);
 }
 
 void
@@ -68,7 +76,9 @@ err_move(struct err *to, struct err *from)
 void
 err_copy(struct err *to, const struct err *from)
 {
-    struct err copy = {.code = from->code, .message = mem_strdup(from->message)};
+    struct err copy = {.code = from->code,
+                       .message = mem_strdup(from->message),
+                       .path = mem_strdup(from->path)};
     err_move(to, &copy);
 }
 

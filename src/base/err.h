@@ -21,6 +21,7 @@ enum err_type { ERR_TYPE_INVALID_REQUEST, ERR_TYPE_INTERNAL, ERR_TYPE_AUTH, ERR_
 struct err {
     enum err_code code; /* ERR_NONE: no error */
     char *message;      /* owned; NULL when code is ERR_NONE */
+    char *path;         /* owned; where in the body: ".documents[0].id"; NULL: not told */
 };
 
 #define ERR_INIT ((struct err){0})
@@ -29,6 +30,8 @@ struct err {
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 int err_set_str(struct err *e, enum err_code code, struct str message);
+/* Says where in the request's body the error is, for renderers that show it; copies. */
+void err_set_path(struct err *e, const char *path);
 void err_done(struct err *e); /* frees and resets */
 /* Moves from into to (freeing what to held). */
 void err_move(struct err *to, struct err *from);

@@ -1,18 +1,27 @@
 /* Slices of bytes; knows no encoding but ASCII and UTF-8 validity. */
 #include "base/str.h"
 
-#include <strings.h>
-
 bool
 str_equal(struct str a, struct str b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+static char
+lower(char c)
+{
+    return (char) (c >= 'A' && c <= 'Z' ? c + 0x20 : c);
+}
+
 bool
 str_equal_nocase(struct str a, struct str b)
 {
-    return a.len == b.len && (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0);
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) /* strncasecmp() would stop at a NUL */
+        if (lower(a.data[i]) != lower(b.data[i]))
+            return false;
+    return true;
 }
 
 bool

@@ -1,11 +1,12 @@
-/* SHA-256, HMAC, hex and Base64. Owns no state but an upload's running digest; must not know what
- * is digested. */
+/* SHA-256, HMAC, CRC-32, hex and Base64. Owns no state but an upload's running digest; must not
+ * know what is digested. */
 #include "codec/digest.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
+#include <zlib.h>
 
 /* OpenSSL's digests fail only when memory runs out or the library is unusable: nothing that needs a
  * digest may go on then. */
@@ -22,12 +23,30 @@ digest_sha256(struct str data, uint8_t out[SHA256_BYTES])
     require(EVP_Digest(data.data, data.len, out, NULL, EVP_sha256(), NULL) == 1);
 }
 
+static void
+hmac(const EVP_MD *digest, struct str key, struct str data, uint8_t *out)
+{
+    const char *key_bytes = key.len > 0 ? key.data : ""; /* NULL would mean "the key before" */
+    require(HMAC(digest, key_bytes, (int) key.len, (const unsigned char *) data.data, data.len, out,
+                 NULL) != NULL);
+}
+
 void
 digest_hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_BYTES])
 {
-    const char *key_bytes = key.len > 0 ? key.data : ""; /* NULL would mean "the key before" */
-    require(HMAC(EVP_sha256(), key_bytes, (int) key.len, (const unsigned char *) data.data,
-                 data.len, out, NULL) != NULL);
+    hmac(EVP_sha256(), key, data, out);
+}
+
+void
+digest_hmac_sha384(struct str key, struct str data, uint8_t out[SHA384_BYTES])
+{
+    hmac(EVP_sha384(), key, data, out);
+}
+
+void
+digest_hmac_sha512(struct str key, struct str data, uint8_t out[SHA512_BYTES])
+{
+    hmac(EVP_sha512(), key, data, out);
 }
 
 struct sha256 {
@@ -64,6 +83,73 @@ sha256_free(struct sha256 *s)
         return;
     EVP_MD_CTX_free(s->context);
     free(s);
+}
+
+enum { SHA256_BLOCK_BYTES = 64 };
+
+struct hmac_sha256 {
+    struct sha256 *inner;
+    uint8_t key[SHA256_BLOCK_BYTES]; /* padded with zeros */
+};
+
+/* The key with every byte changed by pad is what the inner and the outer digest begin with. */
+static struct sha256 *
+hmac_begin(const uint8_t key[SHA256_BLOCK_BYTES], uint8_t pad)
+{
+    uint8_t block[SHA256_BLOCK_BYTES];
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] = key[i] ^ pad;
+    struct sha256 *s = sha256_new();
+    sha256_add(s, str_make(block, sizeof(block)));
+    OPENSSL_cleanse(block, sizeof(block));
+    return s;
+}
+
+struct hmac_sha256 *
+hmac_sha256_new(struct str key)
+{
+    struct hmac_sha256 *h = calloc(1, sizeof(*h));
+    require(h != NULL);
+    if (key.len > sizeof(h->key))
+        digest_sha256(key, h->key);
+    else if (key.len > 0)
+        memcpy(h->key, key.data, key.len);
+    h->inner = hmac_begin(h->key, 0x36);
+    return h;
+}
+
+void
+hmac_sha256_add(struct hmac_sha256 *h, struct str data)
+{
+    sha256_add(h->inner, data);
+}
+
+void
+hmac_sha256_finish(struct hmac_sha256 *h, uint8_t out[SHA256_BYTES])
+{
+    uint8_t digest[SHA256_BYTES];
+    sha256_finish(h->inner, digest);
+    h->inner = NULL;
+    struct sha256 *outer = hmac_begin(h->key, 0x5c);
+    sha256_add(outer, str_make(digest, sizeof(digest)));
+    sha256_finish(outer, out);
+    hmac_sha256_free(h);
+}
+
+void
+hmac_sha256_free(struct hmac_sha256 *h)
+{
+    if (h == NULL)
+        return;
+    sha256_free(h->inner);
+    OPENSSL_cleanse(h->key, sizeof(h->key));
+    free(h);
+}
+
+uint32_t
+digest_crc32(struct str data)
+{
+    return (uint32_t) crc32_z(0, (const unsigned char *) data.data, data.len);
 }
 
 void
@@ -134,6 +220,73 @@ base64_decode(struct buf *out, struct str text)
     if (!ok)
         out->len = before;
     return ok;
+}
+
+/* In Base64 for URLs two characters differ from the standard alphabet. */
+static int
+base64url_value(char c)
+{
+    if (c == '-' || c == '_')
+        return c == '-' ? 62 : 63;
+    return c == '+' || c == '/' ? -1 : base64_value(c);
+}
+
+static bool
+refuse_symbol(struct buf *why, const char *what, struct str text, size_t at)
+{
+    if (why != NULL)
+        buf_addf(why, "%s %d, offset %zu.", what, (unsigned char) text.data[at], at);
+    return false;
+}
+
+/* From here on there is only what pads the last group. */
+static bool
+is_padding(struct str text, size_t at)
+{
+    bool is_pair = at + 2 == text.len && text.data[at + 1] == '=';
+    return text.data[at] == '=' && at % 4 >= 2 && (at + 1 == text.len || is_pair);
+}
+
+/* The order of these checks is that of upstream's library. */
+static bool
+check_base64url(struct str text, struct buf *why)
+{
+    if (text.len % 4 == 1) {
+        if (base64url_value(text.data[text.len - 1]) < 0)
+            return refuse_symbol(why, "Invalid symbol", text, text.len - 1);
+        if (why != NULL)
+            buf_addf(why, "Invalid input length: %zu", text.len);
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        if (base64url_value(text.data[i]) >= 0)
+            continue;
+        if (!is_padding(text, i))
+            return refuse_symbol(why, "Invalid symbol", text, i);
+        if (why != NULL)
+            buf_add_cstr(why, "Invalid padding");
+        return false;
+    }
+    if (text.len % 4 == 0)
+        return true;
+    int unused = text.len % 4 == 2 ? 15 : 3; /* bits that stand for nothing must be zero */
+    if ((base64url_value(text.data[text.len - 1]) & unused) != 0)
+        return refuse_symbol(why, "Invalid last symbol", text, text.len - 1);
+    return true;
+}
+
+bool
+base64url_decode(struct buf *out, struct str text, struct buf *why)
+{
+    if (!check_base64url(text, why))
+        return false;
+    uint32_t bits = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        bits = bits << 6 | (uint32_t) base64url_value(text.data[i]);
+        if (i % 4 != 0) /* the second, third and fourth complete a byte each */
+            buf_add_char(out, (char) (bits >> (6 - 2 * (i % 4)) & 0xFF));
+    }
+    return true;
 }
 
 bool

@@ -178,6 +178,12 @@ gzip_out_free(struct gzip_out *o)
     free(o);
 }
 
+void
+gzip_out_reset(struct gzip_out *o)
+{
+    (void) deflateReset(&o->z); /* fails only on a broken object */
+}
+
 /* Deflates until zlib holds nothing back that the flush mode wants out. */
 static void
 deflate_all(struct gzip_out *o, struct str in, struct buf *out, int flush)

@@ -17,6 +17,7 @@ bool gzip_in_ended(const struct gzip_in *z); /* a complete stream was read */
 struct gzip_out; /* deflating */
 struct gzip_out *gzip_out_new(enum gzip_format format, int level);
 void gzip_out_free(struct gzip_out *z);
+void gzip_out_reset(struct gzip_out *z); /* ready for another stream: cheaper than a new one */
 void gzip_out_add(struct gzip_out *z, struct str in, struct buf *out); /* appends what is ready */
 void gzip_out_flush(struct gzip_out *z, struct buf *out);  /* everything so far becomes readable */
 void gzip_out_finish(struct gzip_out *z, struct buf *out); /* ends the stream */

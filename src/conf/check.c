@@ -74,11 +74,38 @@ check_master_key(const struct conf *c, struct conf_report *report)
     return rc;
 }
 
+static bool
+is_given(const struct conf *c, const struct conf_option *o)
+{
+    char *text;
+    enum conf_choice choice;
+    const char *field = (const char *) c + o->offset;
+    if (o->type == OPTION_ENUM) {
+        memcpy(&choice, field, sizeof(choice));
+        return choice != CONF_UNSET;
+    }
+    memcpy(&text, field, sizeof(text));
+    return text != NULL;
+}
+
+/* What the webhook of the command line chooses, without one. */
+static void
+warn_about_no_webhook(const struct conf *c, struct conf_report *report)
+{
+    for (size_t i = 0; i < conf_option_count; i++) {
+        const struct conf_option *o = &conf_options[i];
+        if (str_starts_with(str_from(o->flag), "task-webhook-") && is_given(c, o))
+            report_warning(report,
+                           "option without effect option=--%s reason=\"there is no "
+                           "--task-webhook-url\"",
+                           o->flag);
+    }
+}
+
 int
 check_conf(const struct conf *c, struct conf_report *report)
 {
-    if (c->task_webhook_authorization_header != NULL && c->task_webhook_url == NULL)
-        report_warning(report, "option without effect option=--task-webhook-authorization-header "
-                               "reason=\"there is no --task-webhook-url\"");
+    if (c->task_webhook_url == NULL)
+        warn_about_no_webhook(c, report);
     return check_tls(c, report) != 0 ? -1 : check_master_key(c, report);
 }

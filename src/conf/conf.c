@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "conf/read.h"
+#include "conf/toml.h"
 
 const char *
 conf_version(void)
@@ -64,6 +65,8 @@ conf_done(struct conf *c)
             mem_wipe(text, strlen(text));
         free(text);
     }
+    toml_wipe(c->file_root);
+    arena_free(c->file_arena);
     *c = (struct conf){0};
 }
 

@@ -181,6 +181,20 @@ read_member(struct file *f, const struct toml *m)
     return rc;
 }
 
+/* [[webhooks]]: their fields are judged by whoever knows webhooks. */
+static int
+read_webhooks(struct file *f, const struct toml *array)
+{
+    if (array->type != TOML_ARRAY)
+        return fail_type(f, array, "an array of tables ([[webhooks]])");
+    for (const struct toml *m = array->first; m != NULL; m = m->next) {
+        if (m->type != TOML_TABLE)
+            return fail_type(f, array, "an array of tables ([[webhooks]])");
+    }
+    f->reading->webhooks = array;
+    return 0;
+}
+
 static int
 read_text(struct file *f, struct str text)
 {
@@ -192,9 +206,15 @@ read_text(struct file *f, struct str text)
         rc = report_failure(f->reading->report, "the \"%s\" configuration file is not valid: %s",
                             f->path, buf_cstr(&why));
     for (const struct toml *m = rc == 0 ? root->first : NULL; m != NULL && rc == 0; m = m->next)
-        rc = read_member(f, m);
-    toml_wipe(root);
-    arena_free(arena);
+        rc = str_is(m->key, "webhooks") ? read_webhooks(f, m) : read_member(f, m);
+    if (rc == 0 && f->reading->webhooks != NULL) {
+        f->reading->file_root = root;
+        f->reading->file_arena = arena;
+    } else {
+        f->reading->webhooks = NULL;
+        toml_wipe(root);
+        arena_free(arena);
+    }
     buf_done(&why);
     return rc;
 }

@@ -17,6 +17,18 @@ static const struct option_choice LOG_LEVELS[] = {
 static const struct option_choice LOG_MODES[] = {
     {"HUMAN", LOG_HUMAN}, {"JSON", LOG_JSON}, {NULL, 0}};
 
+static const struct option_choice CHOICES[] = {
+    {"true", CONF_TRUE}, {"false", CONF_FALSE}, {NULL, 0}};
+
+/* A field of the command line's webhook; no default, so that GET shows what was chosen. */
+#define HOOK_TEXT(name, kind, field, meta, text, ...)                                              \
+    {                                                                                              \
+        .flag = "task-webhook-" name, .type = kind, .group = OPTION_GROUP_WEBHOOKS,                \
+        FIELD(task_webhook.field), .metavar = meta, .help = text, ##__VA_ARGS__,                   \
+    }
+#define HOOK_CHOICE(name, field, text)                                                             \
+    HOOK_TEXT(name, OPTION_ENUM, field, "true|false", text, .choices = CHOICES)
+
 /* Upstream options without a meaning here: one line a row. */
 #define IGNORED(name, kind, default_text, reason)                                                  \
     {                                                                                              \
@@ -74,6 +86,12 @@ const struct conf_option conf_options[] = {
                 "write are refused with an error; reading, cancelation, deletion and webhooks go on, and writing is "
                 "accepted again as soon as there is room.",
     },
+    {
+        .flag = "checkpoint-commits", .type = OPTION_U64, .group = OPTION_GROUP_GENERAL, FIELD(checkpoint_commits),
+        .metavar = "N", .def = "512", .min = 1, .max = 100000,
+        .help = "After how many commits at the latest the database is made complete without its journal. More: "
+                "fewer pauses of some milliseconds, a larger file, a longer start after a crash.",
+    },
     /* --- server -------------------------------------------------------------------------------*/
     {
         .flag = "http-addr", .type = OPTION_STRING, .group = OPTION_GROUP_SERVER, FIELD(http_addr),
@@ -128,6 +146,22 @@ const struct conf_option conf_options[] = {
         .metavar = "SIZE", .def = "10 GiB", .is_upstream = true,
         .help = "The most bytes of document payloads that one batch may hold. A single larger task is still processed, alone.",
     },
+    {
+        .flag = "max-tasks", .type = OPTION_U64, .group = OPTION_GROUP_TASKS, FIELD(max_tasks),
+        .metavar = "N", .def = "1000000", .min = 20, .max = 100000000,
+        .help = "How many tasks are kept. From then on the oldest finished ones are deleted, a tenth of N at a time.",
+    },
+    {
+        .flag = "max-task-db-size", .type = OPTION_SIZE, .group = OPTION_GROUP_TASKS, FIELD(max_task_db_bytes),
+        .metavar = "SIZE", .def = "8 GiB", .min = 1 << 20, .max = TIB(1),
+        .help = "How much of the disk tasks may take, without documents. Above it new tasks are refused until some are deleted; "
+                "cancelations and deletions of tasks are accepted.",
+    },
+    {
+        .flag = "experimental-contains-filter", .type = OPTION_BOOL, .group = OPTION_GROUP_TASKS, FIELD(experimental_contains_filter),
+        .is_upstream = true,
+        .help = "Allow CONTAINS in filters, whatever /experimental-features says.",
+    },
     /* --- webhooks -----------------------------------------------------------------------------*/
     {
         .flag = "task-webhook-url", .type = OPTION_STRING, .group = OPTION_GROUP_WEBHOOKS, FIELD(task_webhook_url),
@@ -139,6 +173,40 @@ const struct conf_option conf_options[] = {
         .flag = "task-webhook-authorization-header", .type = OPTION_STRING, .group = OPTION_GROUP_WEBHOOKS, FIELD(task_webhook_authorization_header),
         .metavar = "VALUE", .is_upstream = true, .is_secret = true, .is_header_value = true, .is_scheme_and_value = true,
         .help = "The whole Authorization header to send to --task-webhook-url, for example 'Bearer aSampleMasterKey'.",
+    },
+    HOOK_TEXT("events", OPTION_STRING, events, "NAMES",
+              "What to tell --task-webhook-url, separated by commas: batch.finished (the default), webhook.failing, "
+              "webhook.exhausted, webhook.disabled, webhook.recovered. This and the options that follow are the fields "
+              "of POST /webhooks, for the webhook of the command line.", .is_list = true),
+    HOOK_TEXT("index-uids", OPTION_STRING, index_uids, "PATTERNS",
+              "Only tasks of these indexes: 'movies,logs-*'.", .is_list = true),
+    HOOK_TEXT("types", OPTION_STRING, types, "TYPES",
+              "Only tasks of these types: 'documentAdditionOrUpdate,indexDeletion'.", .is_list = true),
+    HOOK_TEXT("statuses", OPTION_STRING, statuses, "STATUSES",
+              "Only tasks that ended like this: 'succeeded,failed,canceled'.", .is_list = true),
+    HOOK_CHOICE("wait", wait, "Whether the queue waits for the first attempt of a delivery before the next batch. Default: true."),
+    HOOK_TEXT("timeout-ms", OPTION_STRING, timeout_ms, "MS",
+              "The deadline of one attempt, 1 to 30000, instead of --webhook-timeout."),
+    HOOK_CHOICE("ordered", ordered, "Whether deliveries strictly wait for the one before. Default: false."),
+    HOOK_TEXT("max-in-flight", OPTION_STRING, max_in_flight, "N", "Requests at the same time, 1 to 100. Default: 8."),
+    HOOK_TEXT("rate-limit", OPTION_STRING, rate_limit, "N", "Requests a second, 1 to 1000000. Default: no limit."),
+    HOOK_TEXT("retry-schedule", OPTION_STRING, retry_schedule, "DURATIONS",
+              "When a failed delivery is tried again, each counted from the end of the attempt before: '5s,5m,1h'.", .is_list = true),
+    HOOK_TEXT("format", OPTION_STRING, format, "FORMAT", "ndjson (the default), json or cloudevents."),
+    HOOK_TEXT("compression", OPTION_STRING, compression, "NAME", "gzip or none. Default: gzip for ndjson, none for the others."),
+    HOOK_TEXT("secret", OPTION_STRING, secret, "SECRETS",
+              "Sign with this secret (whsec_... or whsk_...); several with commas sign side by side. Prefer the environment "
+              "variable or the configuration file.", .is_secret = true, .is_list = true),
+    HOOK_TEXT("ca-path", OPTION_PATH, ca_path, "FILE",
+              "Certificate authorities (PEM) that this webhook is verified with, instead of the system's."),
+    HOOK_TEXT("client-certificate-path", OPTION_PATH, client_certificate_path, "FILE",
+              "A certificate and its private key (PEM) to present to the receiver."),
+    HOOK_TEXT("description", OPTION_STRING, description, "TEXT", "What it is for; at most 1000 bytes."),
+    HOOK_CHOICE("is-active", is_active, "false: events are kept for it, but not sent. Default: true."),
+    {
+        .flag = "webhook-require-https", .type = OPTION_BOOL, .group = OPTION_GROUP_WEBHOOKS, FIELD(webhook_require_https),
+        .help = "Refuse webhooks with a plain http URL, unless it leads into the networks of --experimental-allowed-ip-networks: "
+                "when they are registered or declared as far as the URL shows it, and by the address when they are called.",
     },
     {
         .flag = "experimental-allowed-ip-networks", .type = OPTION_STRING, .group = OPTION_GROUP_WEBHOOKS, FIELD(allowed_ip_networks),
@@ -157,12 +225,67 @@ const struct conf_option conf_options[] = {
         .metavar = "DURATION", .def = "30s", .min = 1, .max = 600000,
         .help = "The deadline of one attempt, from name resolution to the last byte of the answer.",
     },
+    {
+        .flag = "webhook-max-payload-tasks", .type = OPTION_U64, .group = OPTION_GROUP_WEBHOOKS, FIELD(webhook_payload_tasks),
+        .metavar = "N", .def = "100000", .min = 1, .max = 4000000000,
+        .help = "The most tasks in one webhook request. What a webhook wants of a larger batch is split into several "
+                "deliveries with part numbers.",
+    },
+    {
+        .flag = "webhook-max-payload-size", .type = OPTION_SIZE, .group = OPTION_GROUP_WEBHOOKS, FIELD(webhook_payload_bytes),
+        .metavar = "SIZE", .def = "50 MiB", .min = 1024, .max = TIB(1),
+        .help = "The same in bytes, before compression. A single larger task is sent alone. For webhooks with an ed25519 "
+                "secret at most 512 KiB.",
+    },
+    {
+        .flag = "webhook-delivery-retention", .type = OPTION_DURATION_S, .group = OPTION_GROUP_WEBHOOKS, FIELD(webhook_retention_s),
+        .metavar = "DURATION", .def = "168h", .min = 1000, .max = 315360000000,
+        .help = "How long a finished delivery is kept with its attempts, to be looked at, sent again or replayed. "
+                "What is still owed is kept whatever its age.",
+    },
+    {
+        .flag = "webhook-delivery-retention-size", .type = OPTION_SIZE, .group = OPTION_GROUP_WEBHOOKS, FIELD(webhook_retention_bytes),
+        .metavar = "SIZE", .def = "1 GiB", .min = 1048576, .max = TIB(1024),
+        .help = "The room that events, deliveries and attempts may take on the disk. Above it the oldest finished "
+                "deliveries go first, whatever their age; what is still owed is never removed for it.",
+    },
+    {
+        .flag = "webhook-disabled-retention", .type = OPTION_DURATION_S, .group = OPTION_GROUP_WEBHOOKS, FIELD(webhook_parked_s),
+        .metavar = "DURATION", .def = "336h", .min = 1000, .max = 315360000000,
+        .help = "How long deliveries are kept for a webhook that is disabled or not active; older ones are marked expired.",
+    },
+    {
+        .flag = "webhook-disabled-retention-size", .type = OPTION_SIZE, .group = OPTION_GROUP_WEBHOOKS, FIELD(webhook_parked_bytes),
+        .metavar = "SIZE", .def = "256 MiB", .min = 1048576, .max = TIB(1024),
+        .help = "How many bytes of task lines are kept for each disabled webhook; above it the oldest are marked expired.",
+    },
+    {
+        .flag = "report-lifetime", .type = OPTION_DURATION_S, .group = OPTION_GROUP_TASKS, FIELD(report_lifetime_s),
+        .metavar = "DURATION", .def = "24h", .min = 1000, .max = 315360000000,
+        .help = "How long the result of a report can be downloaded; then it is removed, and the answer is 410.",
+    },
+    {
+        .flag = "report-max-size", .type = OPTION_SIZE, .group = OPTION_GROUP_TASKS, FIELD(report_max_bytes),
+        .metavar = "SIZE", .def = "1 GiB", .min = 65536, .max = TIB(1024),
+        .help = "The room that all results of reports may take together. A new one removes the oldest before their time; "
+                "one that is larger by itself fails.",
+    },
     /* --- logs ---------------------------------------------------------------------------------*/
     {
         .flag = "log-level", .type = OPTION_ENUM, .group = OPTION_GROUP_LOGS, FIELD(log_level),
         .metavar = "LEVEL", .def = "INFO", .choices = LOG_LEVELS, .is_upstream = true,
         .choice_error = "Log level '%' is invalid. Accepted values are 'OFF', 'ERROR', 'WARN', 'INFO', 'DEBUG', and 'TRACE'.",
         .help = "OFF, ERROR, WARN, INFO, DEBUG or TRACE, in any case. Logs go to standard error.",
+    },
+    {
+        .flag = "experimental-enable-logs-route", .type = OPTION_BOOL, .group = OPTION_GROUP_LOGS, FIELD(experimental_logs_route),
+        .is_upstream = true,
+        .help = "Open the routes below /logs, whatever /experimental-features says.",
+    },
+    {
+        .flag = "experimental-enable-metrics", .type = OPTION_BOOL, .group = OPTION_GROUP_LOGS, FIELD(experimental_metrics),
+        .is_upstream = true,
+        .help = "Open GET /metrics, whatever /experimental-features says.",
     },
     {
         .flag = "experimental-logs-mode", .type = OPTION_ENUM, .group = OPTION_GROUP_LOGS, FIELD(log_mode),
@@ -193,7 +316,6 @@ const struct conf_option conf_options[] = {
     IGNORED("experimental-drop-search-after", OPTION_STRING, "60", "searches do not queue"),
     IGNORED("experimental-nb-searches-per-core", OPTION_STRING, "4", "searches do not queue"),
     IGNORED("experimental-embedding-cache-entries", OPTION_STRING, "0", "there are no embedders"),
-    IGNORED("experimental-contains-filter", OPTION_BOOL, NULL, "it is a search operator"),
     {
         .flag = "experimental-legacy-search-default", .type = OPTION_BOOL, .fate = OPTION_IGNORED, .group = OPTION_GROUP_IGNORED,
         .meili_env = "MEILI_EXPERIMENTAL_LEGACY_SEARCH", .is_upstream = true,
@@ -218,8 +340,6 @@ const struct conf_option conf_options[] = {
     UNSUPPORTED("ignore-missing-snapshot", OPTION_BOOL, NO_SNAPSHOTS),
     UNSUPPORTED("ignore-snapshot-if-db-exists", OPTION_BOOL, NO_SNAPSHOTS),
     UNSUPPORTED("schedule-snapshot", OPTION_BOOL, "snapshots are not made; copy the data directory of a stopped server instead"),
-    UNSUPPORTED("experimental-enable-metrics", OPTION_BOOL, "there is no GET /metrics"),
-    UNSUPPORTED("experimental-enable-logs-route", OPTION_BOOL, "there are no /logs routes"),
     UNSUPPORTED("experimental-replication-parameters", OPTION_BOOL, "task uids cannot be chosen by the client"),
     UNSUPPORTED("experimental-personalization-api-key", OPTION_STRING, "search results are not personalized"),
     UNSUPPORTED("s3-bucket-url", OPTION_STRING, NO_S3),

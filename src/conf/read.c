@@ -137,7 +137,10 @@ conf_read(int argc, char *const *argv, char *const *envp, struct conf *ret,
         env_read(&r, envp);
         rc = file_read(&r);
     }
-    if (rc == 0 && apply_all(&r, ret) != 0)
+    ret->webhooks = r.webhooks;
+    ret->file_root = r.file_root;
+    ret->file_arena = r.file_arena;
+    if (rc != 0 || apply_all(&r, ret) != 0)
         conf_done(ret);
     for (size_t i = 0; i < conf_option_count; i++) {
         wipe_text(r.settings[i].text);

@@ -15,6 +15,10 @@ struct setting {
 struct conf_reading {
     struct setting *settings; /* one a row of conf_options */
     char *file_path;          /* the file that was read, NULL for none */
+    /* kept only when the file declares webhooks */
+    const struct toml *webhooks;
+    struct toml *file_root;
+    struct arena *file_arena;
     struct conf_report *report;
 };
 

@@ -13,6 +13,9 @@ struct index;     /* one open environment, referenced */
 
 struct index_set *index_set_open(const char *data_dir, struct err *err);
 void index_set_close(struct index_set *s);
+/* Large files are removed through it; without, at once. It outlives the set. */
+struct trash;
+void index_set_use_trash(struct index_set *s, struct trash *t);
 /* Opens (creating when missing) and references. NULL with err. */
 struct index *index_open(struct index_set *s, const struct uuid *uuid, struct err *err);
 void index_release(struct index *i); /* NULL accepted */
@@ -21,7 +24,7 @@ void index_remove(struct index_set *s, const struct uuid *uuid);
 /* Unlinks directories for which keep() is false: at start. */
 void index_set_sweep(struct index_set *s, bool (*keep)(void *arg, const struct uuid *uuid),
                      void *arg);
-/* Adds the size of the index's file, without opening it; nothing when it has none yet. */
+/* Adds the size of the index's files, without opening it; nothing when it has none yet. */
 void index_set_add_size(struct index_set *s, const struct uuid *uuid, uint64_t *bytes);
 
 /* --- document ids and primary keys (contract 5.3 - 5.5)
@@ -32,6 +35,12 @@ int document_id(const struct json *document, struct str primary_key, struct buf 
                 struct err *err);
 /* Whether text may be an external id. */
 bool document_id_is_valid(struct str id);
+/* Whether a document may be stored under it: data sources have wider ids (ops/staged_items.h). */
+static inline bool
+document_id_is_storable(struct str id)
+{
+    return id.len > 0 && id.len <= DOCUMENT_ID_MAX_BYTES;
+}
 /* Guesses the primary key from a document: 0 with the name appended, or -1 with err
  * (…_no_candidate_found, …). */
 int primary_key_guess(const struct json *document, struct buf *out, struct err *err);
@@ -57,11 +66,19 @@ int index_writer_add(struct index_writer *w, const struct index_add *add, struct
 int index_writer_delete(struct index_writer *w, struct str external_id,
                         struct err *err); /* 1 deleted, 0 unknown */
 int index_writer_clear(struct index_writer *w, struct err *err);
+/* The first document with internal id >= from as the writer sees it: 1 with id and text (valid
+ * until the next change), 0 at the end, negative with err. */
+int index_writer_next(struct index_writer *w, uint32_t from, uint32_t *ret_id, struct str *ret_text,
+                      struct err *err);
 struct index_totals {
     uint64_t n_documents, raw_bytes;
     char *field_distribution; /* JSON text, owned by the caller */
 };
 int index_writer_totals(struct index_writer *w, struct index_totals *ret);
+/* A piece of what precedes the commit: documents of segments that hold little else than garbage are
+ * moved until the deadline; then, one blocking piece a call, everything goes to the disk. 1: call
+ * again, 0: the commit will be short, negative with err. Optional: the commit does what is left. */
+int index_writer_settle(struct index_writer *w, int64_t deadline_us, struct err *err);
 /* Commits documents together with the applied record. Consumes w. Durable when 0. */
 int index_writer_commit(struct index_writer *w, struct str applied, struct err *err);
 void index_writer_abort(struct index_writer *w); /* consumes; NULL accepted */
@@ -85,6 +102,13 @@ int index_reader_next(struct index_reader *r, uint32_t from, uint32_t *ret_id,
                       struct str *ret_text);
 int index_reader_applied(struct index_reader *r,
                          struct str *ret); /* the applied record, 1 / 0 / negative */
+
+/* --- settings (settings.h), committed with the writer's other changes
+ * ----------------------------------------------------- */
+struct settings;
+int index_reader_settings(struct index_reader *r, struct settings *ret); /* 0 or STORE_E* */
+int index_writer_settings(struct index_writer *w, struct settings *ret, struct err *err);
+int index_writer_set_settings(struct index_writer *w, const struct settings *s, struct err *err);
 
 /* Writes the document with only the wanted fields, in document order (contract 5.6). n == 0: all of
  * them. */

@@ -1,24 +1,30 @@
 #pragma once
 /* What the files of index/ share. */
 #include "index/index.h"
+#include "index/segments.h"
 #include "index/strmap.h"
 
 enum index_table {
-    INDEX_DOCUMENTS,    /* internal id u32be -> compact JSON */
-    INDEX_EXTERNAL_IDS, /* external id -> internal id u32be */
+    INDEX_DOCUMENTS,    /* internal id u32be -> compact JSON, unless it is in a segment */
+    INDEX_EXTERNAL_IDS, /* external id -> internal id u32be, unless it is in INDEX_NUMBER_IDS */
     INDEX_FREE_IDS,     /* internal id u32be -> empty: to be reused, lowest first */
     INDEX_META,         /* the names below -> value */
+    INDEX_REFS,         /* group of internal ids u32be -> references v1 (refs.h) */
+    INDEX_SEGMENTS,     /* segment number u32be -> state v1 (segments.h) */
+    INDEX_NUMBER_IDS,   /* external ids that are numbers, by groups u64be -> ids v1 (ids.h) */
     INDEX_TABLES
 };
 #define INDEX_META_TOTALS STR("totals")   /* v1: documents u64, raw bytes u64, next id u32 */
 #define INDEX_META_FIELDS STR("fields")   /* v1: n u32, then (name str, documents u64) each */
 #define INDEX_META_APPLIED STR("applied") /* record of the last applied batch; ops/ reads it */
+#define INDEX_META_SETTINGS STR("settings") /* record of settings.c; absent: all are the defaults */
 
 /* One open environment. */
 struct index {
     struct index_set *set;
     struct uuid uuid;
     struct store_env *env;
+    struct segments segments;
     unsigned references;
     bool is_removed; /* closed and unlinked with the last reference */
     struct index *newer, *older;
@@ -52,6 +58,19 @@ const struct json *fields_take(struct fields *f, struct str name);
 int fields_count(struct fields *f, const struct json *document, bool more);
 /* The distribution as JSON text, names in byte order; heap. NULL when memory runs out. */
 char *fields_write(const struct fields *f);
+
+/* The transaction of an open writer. */
+struct store_txn *index_writer_txn(struct index_writer *w);
+/* Documents, raw bytes and next id of the last commit; zeros before the first. 0 or STORE_E*. */
+struct counts {
+    uint64_t n_documents, raw_bytes;
+    uint32_t next_id; /* above every id in use or free */
+};
+int counts_load(struct counts *ret, struct store_txn *txn);
+int counts_store(const struct counts *c, struct store_txn *txn);
+
+/* For tests: indexes opened from now on. */
+void index_set_limit_segments(struct index_set *s, const struct segment_limits *limits);
 
 /* Turns a STORE_E* code into err; returns -1. */
 int index_store_error(struct err *err, int code);

@@ -1,4 +1,6 @@
 /* Reading an index inside one callback. Sees committed state only, never the open writer's. */
+#include "index/bodies.h"
+#include "index/ids.h"
 #include "index/index_internal.h"
 #include "store/rec.h"
 
@@ -20,23 +22,24 @@ index_reader_close(struct index_reader *r)
 uint64_t
 index_reader_count(struct index_reader *r)
 {
-    uint64_t n = 0;
+    struct counts c;
 
-    return store_count(r->txn, INDEX_DOCUMENTS, &n) < 0 ? 0 : n;
+    return counts_load(&c, r->txn) < 0 ? 0 : c.n_documents;
 }
 
 int
 index_reader_find(struct index_reader *r, struct str external_id, uint32_t *ret_id)
 {
-    struct str id;
-    int rc;
+    return document_id_is_storable(external_id) ? ids_find(r->txn, external_id, ret_id) : 0;
+}
 
-    if (!document_id_is_valid(external_id))
-        return 0;
-    rc = store_get(r->txn, INDEX_EXTERNAL_IDS, external_id, &id);
-    if (rc == 1)
-        *ret_id = key_read_u32(id, 0);
-    return rc;
+/* The body behind a reference: 1 or negative. */
+static int
+read_ref(struct index_reader *r, const struct ref *ref, struct str *ret_text)
+{
+    int rc = segments_read(&r->index->segments, ref, ret_text);
+
+    return rc < 0 ? rc : 1;
 }
 
 int
@@ -44,29 +47,23 @@ index_reader_get(struct index_reader *r, struct str external_id, struct str *ret
 {
     uint8_t bytes[4];
     uint32_t id;
+    struct ref ref;
     int rc = index_reader_find(r, external_id, &id);
 
     if (rc != 1)
         return rc;
-    rc = store_get(r->txn, INDEX_DOCUMENTS, key_u32(bytes, id), ret_text);
+    rc = r->index->segments.n == 0 ? 0 : refs_get(r->txn, id, &ref);
+    if (rc == 1)
+        return read_ref(r, &ref, ret_text);
+    if (rc == 0)
+        rc = store_get(r->txn, INDEX_DOCUMENTS, key_u32(bytes, id), ret_text);
     return rc == 0 ? STORE_ECORRUPT : rc;
 }
 
 int
 index_reader_next(struct index_reader *r, uint32_t from, uint32_t *ret_id, struct str *ret_text)
 {
-    struct store_cursor c = {0};
-    uint8_t key[4];
-    int rc = store_cursor_open(&c, r->txn, INDEX_DOCUMENTS);
-
-    if (rc >= 0)
-        rc = store_cursor_seek(&c, key_u32(key, from));
-    if (rc == 1) {
-        *ret_id = key_read_u32(c.key, 0);
-        *ret_text = c.value;
-    }
-    store_cursor_close(&c);
-    return rc;
+    return bodies_next(r->txn, &r->index->segments, from, ret_id, ret_text);
 }
 
 int

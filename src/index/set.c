@@ -20,11 +20,16 @@ static const struct store_table index_tables[INDEX_TABLES] = {
     [INDEX_EXTERNAL_IDS] = {"external-ids", "external id", "internal id u32be"},
     [INDEX_FREE_IDS] = {"free-ids", "internal id u32be", "empty"},
     [INDEX_META] = {"meta", "name", "records of index_internal.h"},
+    [INDEX_REFS] = {"refs", "group of internal ids u32be", "references v1"},
+    [INDEX_NUMBER_IDS] = {"number-ids", "group of external ids u64be", "internal ids v1"},
+    [INDEX_SEGMENTS] = {"segments", "segment number u32be", "segment state v1"},
 };
 
 struct index_set {
     char *dir;
     int fd;
+    struct trash *trash; /* may be NULL */
+    const struct segment_limits *limits;
     struct index *newest, *oldest;
     unsigned n_open;
 };
@@ -50,6 +55,7 @@ index_set_open(const char *data_dir, struct err *err)
     buf_addf(&path, "%s/indexes", data_dir);
     s->dir = buf_take(&path);
     s->fd = -1;
+    s->limits = &segment_default_limits;
     if (dir_make(s->dir) == 0)
         s->fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->fd < 0) {
@@ -58,6 +64,18 @@ index_set_open(const char *data_dir, struct err *err)
         return NULL;
     }
     return s;
+}
+
+void
+index_set_use_trash(struct index_set *s, struct trash *t)
+{
+    s->trash = t;
+}
+
+void
+index_set_limit_segments(struct index_set *s, const struct segment_limits *limits)
+{
+    s->limits = limits;
 }
 
 static void
@@ -82,6 +100,7 @@ close_index(struct index *i)
 {
     list_unlink(i->set, i);
     i->set->n_open--;
+    segments_close(&i->segments);
     store_env_close(i->env);
     free(i);
 }
@@ -121,25 +140,46 @@ evict_one(struct index_set *s)
     return false;
 }
 
-static struct store_env *
-open_env(struct index_set *s, const struct uuid *uuid, struct err *err)
+static int
+open_segments(struct index *i, const char *dir, struct err *err)
+{
+    struct store_txn *txn;
+    int rc = store_begin_read(i->env, &txn);
+
+    if (rc == 0) {
+        i->segments = (struct segments){.limits = i->set->limits, .trash = i->set->trash};
+        rc = segments_open(&i->segments, dir, txn);
+        store_abort(txn);
+    }
+    return rc < 0 ? index_store_error(err, rc) : 0;
+}
+
+static struct index *
+open_files(struct index_set *s, const struct uuid *uuid, struct err *err)
 {
     char name[UUID_TEXT_LEN + 1];
     struct buf path = BUF_INIT;
-    struct store_env *env = NULL;
+    struct index *i = mem_new(1, sizeof(*i));
+    int rc;
 
+    *i = (struct index){.set = s, .uuid = *uuid};
     buf_addf(&path, "%s/%s", s->dir, uuid_format(uuid, name));
-    (void) store_env_open(&env, buf_cstr(&path), index_tables, INDEX_TABLES, INDEX_MAP_BYTES,
-                          err); /* env stays NULL */
+    rc = store_env_open(&i->env, buf_cstr(&path), index_tables, INDEX_TABLES, INDEX_MAP_BYTES, err);
+    if (rc == 0)
+        rc = open_segments(i, buf_cstr(&path), err);
     buf_done(&path);
-    return env;
+    if (rc == 0)
+        return i;
+    segments_close(&i->segments);
+    store_env_close(i->env);
+    free(i);
+    return NULL;
 }
 
 struct index *
 index_open(struct index_set *s, const struct uuid *uuid, struct err *err)
 {
     struct index *i = find_open(s, uuid);
-    struct store_env *env;
 
     if (i != NULL && i->is_removed) {
         (void) err_set(err, ERR_INTERNAL, "the index is being deleted");
@@ -150,11 +190,9 @@ index_open(struct index_set *s, const struct uuid *uuid, struct err *err)
             (void) err_set(err, ERR_INTERNAL, "too many indexes are in use");
             return NULL;
         }
-        env = open_env(s, uuid, err);
-        if (env == NULL)
+        i = open_files(s, uuid, err);
+        if (i == NULL)
             return NULL;
-        i = mem_new(1, sizeof(*i));
-        *i = (struct index){.set = s, .uuid = *uuid, .env = env};
         s->n_open++;
     } else {
         list_unlink(s, i);
@@ -164,33 +202,46 @@ index_open(struct index_set *s, const struct uuid *uuid, struct err *err)
     return i;
 }
 
+static DIR *
+open_dir(const struct index_set *s, const char *name)
+{
+    int fd = openat(s->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+    if (dir == NULL && fd >= 0)
+        (void) close(fd); /* read-only descriptor */
+    return dir;
+}
+
 void
 index_set_add_size(struct index_set *s, const struct uuid *uuid, uint64_t *bytes)
 {
     char name[UUID_TEXT_LEN + 1];
-    struct buf path = BUF_INIT;
+    DIR *dir = open_dir(s, uuid_format(uuid, name));
     struct stat st;
 
-    buf_addf(&path, "%s/data.mdb", uuid_format(uuid, name));
-    if (fstatat(s->fd, buf_cstr(&path), &st, 0) == 0)
-        *bytes += (uint64_t) st.st_size;
-    buf_done(&path);
+    if (dir == NULL)
+        return;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        if (strcmp(e->d_name, "lock.mdb") != 0 && fstatat(dirfd(dir), e->d_name, &st, 0) == 0 &&
+            S_ISREG(st.st_mode))
+            *bytes += (uint64_t) st.st_size;
+    (void) closedir(dir);
 }
 
 static void
 unlink_dir(struct index_set *s, const char *name)
 {
-    int fd = openat(s->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir;
 
-    if (dir == NULL) {
-        if (fd >= 0)
-            (void) close(fd); /* read-only descriptor */
+    if (s->trash != NULL && trash_put_dir(s->trash, s->fd, name) == 0)
         return;
-    }
+    dir = open_dir(s, name);
+    if (dir == NULL)
+        return;
     for (struct dirent *e; (e = readdir(dir)) != NULL;)
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            (void) unlinkat(fd, e->d_name, 0); /* what stays is met again by the next sweep */
+            (void) unlinkat(dirfd(dir), e->d_name, 0); /* what stays is met by the next sweep */
     (void) closedir(dir);
     if (unlinkat(s->fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
         log_warn("index", "cannot remove directory path=%s/%s error=%s", s->dir, name,

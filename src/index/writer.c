@@ -3,17 +3,20 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "index/bodies.h"
+#include "index/ids.h"
 #include "index/index_internal.h"
 #include "store/rec.h"
 
-enum { TOTALS_VERSION = 1, TOUCHED_PAGE_IDS = 4096 };
+enum { COUNTS_VERSION = 1, TOUCHED_PAGE_IDS = 4096 };
 
 struct index_writer {
     struct index *index; /* referenced */
     struct store_txn *txn;
+    struct bodies bodies;
+    struct ids_writer ids;
     struct fields fields;
-    uint64_t n_documents, raw_bytes;
-    uint32_t next_id;   /* above every id in use or free */
+    struct counts counts;
     bool has_free_ids;  /* false: surely none */
     uint32_t **touched; /* markers by internal id, in pages made when needed */
     uint32_t n_touched_pages;
@@ -29,24 +32,45 @@ fail_memory(struct err *err)
     return err_set(err, ERR_INTERNAL, "out of memory");
 }
 
+int
+counts_load(struct counts *ret, struct store_txn *txn)
+{
+    struct str value;
+    int rc = store_get(txn, INDEX_META, INDEX_META_TOTALS, &value);
+
+    *ret = (struct counts){0};
+    if (rc <= 0)
+        return rc;
+    struct rec r = rec_open(value, COUNTS_VERSION);
+    ret->n_documents = rec_u64(&r);
+    ret->raw_bytes = rec_u64(&r);
+    ret->next_id = rec_u32(&r);
+    return rec_ok(&r) ? 0 : STORE_ECORRUPT;
+}
+
+int
+counts_store(const struct counts *c, struct store_txn *txn)
+{
+    struct buf value = BUF_INIT;
+    int rc;
+
+    rec_put_u8(&value, COUNTS_VERSION);
+    rec_put_u64(&value, c->n_documents);
+    rec_put_u64(&value, c->raw_bytes);
+    rec_put_u32(&value, c->next_id);
+    rc = store_put(txn, INDEX_META, INDEX_META_TOTALS, buf_str(&value));
+    buf_done(&value);
+    return rc;
+}
+
 static int
 load_totals(struct index_writer *w)
 {
-    struct str value;
     uint64_t n_free = 0;
-    int rc = store_get(w->txn, INDEX_META, INDEX_META_TOTALS, &value);
+    int rc = counts_load(&w->counts, w->txn);
 
-    if (rc < 0)
-        return rc;
-    if (rc == 1) {
-        struct rec r = rec_open(value, TOTALS_VERSION);
-        w->n_documents = rec_u64(&r);
-        w->raw_bytes = rec_u64(&r);
-        w->next_id = rec_u32(&r);
-        if (!rec_ok(&r))
-            return STORE_ECORRUPT;
-    }
-    rc = store_count(w->txn, INDEX_FREE_IDS, &n_free);
+    if (rc == 0)
+        rc = store_count(w->txn, INDEX_FREE_IDS, &n_free);
     w->has_free_ids = n_free > 0;
     return rc < 0 ? rc : fields_load(&w->fields, w->txn);
 }
@@ -62,6 +86,8 @@ index_writer_begin(struct index *i, struct err *err)
     fields_init(&w->fields);
     w->scratch = json_scratch_new();
     rc = store_begin_write(i->env, &w->txn);
+    bodies_init(&w->bodies, &i->segments, w->txn);
+    ids_writer_init(&w->ids, w->txn);
     if (rc == 0)
         rc = load_totals(w);
     if (rc == 0)
@@ -74,6 +100,8 @@ index_writer_begin(struct index *i, struct err *err)
 static void
 writer_free(struct index_writer *w)
 {
+    bodies_done(&w->bodies);
+    ids_writer_done(&w->ids);
     fields_done(&w->fields);
     json_scratch_free(w->scratch);
     buf_done(&w->text);
@@ -88,27 +116,23 @@ index_writer_abort(struct index_writer *w)
     if (w == NULL)
         return;
     store_abort(w->txn);
+    segments_rolled_back(&w->index->segments, true);
     writer_free(w);
 }
 
 uint64_t
 index_writer_count(const struct index_writer *w)
 {
-    return w->n_documents;
+    return w->counts.n_documents;
+}
+
+struct store_txn *
+index_writer_txn(struct index_writer *w)
+{
+    return w->txn;
 }
 
 /* --- internal ids */
-
-static int
-find_id(struct index_writer *w, struct str external_id, uint32_t *ret)
-{
-    struct str value;
-    int rc = store_get(w->txn, INDEX_EXTERNAL_IDS, external_id, &value);
-
-    if (rc == 1)
-        *ret = key_read_u32(value, 0);
-    return rc;
-}
 
 /* Takes the lowest freed id: 1, or 0 when there is none. */
 static int
@@ -248,28 +272,24 @@ check_fields(struct index_writer *w, struct err *err)
 static int
 put_new(struct index_writer *w, const struct index_add *add, uint32_t *ret_id, struct err *err)
 {
-    struct str id;
-    uint8_t key[4];
     int rc = w->has_free_ids ? take_free_id(w, ret_id) : 0;
     bool is_appended = rc == 0;
 
     if (rc < 0)
         return index_store_error(err, rc);
-    if (is_appended && w->next_id == UINT32_MAX)
+    if (is_appended && w->counts.next_id == UINT32_MAX)
         return index_store_error(err, STORE_EFULL);
     if (is_appended)
-        *ret_id = w->next_id++;
+        *ret_id = w->counts.next_id++;
     if (fields_count(&w->fields, add->document, true) < 0)
         return fail_memory(err);
-    id = key_u32(key, *ret_id);
-    rc = store_put(w->txn, INDEX_EXTERNAL_IDS, add->external_id, id);
+    rc = ids_writer_put(&w->ids, add->external_id, *ret_id);
     if (rc == 0)
-        rc = is_appended ? store_append(w->txn, INDEX_DOCUMENTS, id, add->text)
-                         : store_put(w->txn, INDEX_DOCUMENTS, id, add->text);
+        rc = body_put(&w->bodies, *ret_id, is_appended ? BODY_LAST : BODY_NEW, add->text);
     if (rc < 0)
         return index_store_error(err, rc);
-    w->n_documents++;
-    w->raw_bytes += add->text.len;
+    w->counts.n_documents++;
+    w->counts.raw_bytes += add->text.len;
     return check_fields(w, err);
 }
 
@@ -311,13 +331,10 @@ replaced_text(struct index_writer *w, const struct index_add *add, struct str ol
 static int
 put_changed(struct index_writer *w, const struct index_add *add, uint32_t id, struct err *err)
 {
-    struct str old, text, k;
-    uint8_t key[4];
+    struct str old, text;
     uint64_t old_len;
-    int rc;
+    int rc = body_get(&w->bodies, id, &old);
 
-    k = key_u32(key, id);
-    rc = store_get(w->txn, INDEX_DOCUMENTS, k, &old);
     if (rc != 1)
         return index_store_error(err, rc < 0 ? rc : STORE_ECORRUPT);
     rc = add->method == DOCUMENT_REPLACE ? replaced_text(w, add, old, &text, err)
@@ -327,10 +344,10 @@ put_changed(struct index_writer *w, const struct index_add *add, uint32_t id, st
     if (str_equal(text, old))
         return 0;
     old_len = old.len; /* old is gone with the put */
-    rc = store_put(w->txn, INDEX_DOCUMENTS, k, text);
+    rc = body_put(&w->bodies, id, BODY_CHANGED, text);
     if (rc < 0)
         return index_store_error(err, rc);
-    w->raw_bytes += text.len - old_len;
+    w->counts.raw_bytes += text.len - old_len;
     return check_fields(w, err);
 }
 
@@ -338,7 +355,7 @@ int
 index_writer_add(struct index_writer *w, const struct index_add *add, struct err *err)
 {
     uint32_t id = 0;
-    int rc = find_id(w, add->external_id, &id);
+    int rc = ids_writer_find(&w->ids, add->external_id, &id);
 
     if (rc < 0)
         return index_store_error(err, rc);
@@ -354,27 +371,26 @@ index_writer_add(struct index_writer *w, const struct index_add *add, struct err
 int
 index_writer_delete(struct index_writer *w, struct str external_id, struct err *err)
 {
-    struct str old, k;
+    struct str old;
     uint8_t key[4];
     uint32_t id = 0;
-    int rc = document_id_is_valid(external_id) ? find_id(w, external_id, &id) : 0;
+    int rc = document_id_is_storable(external_id) ? ids_writer_find(&w->ids, external_id, &id) : 0;
 
     if (rc == 0)
         return 0;
-    k = key_u32(key, id);
     if (rc == 1)
-        rc = store_get(w->txn, INDEX_DOCUMENTS, k, &old);
+        rc = body_get(&w->bodies, id, &old);
     if (rc != 1)
         return index_store_error(err, rc < 0 ? rc : STORE_ECORRUPT);
     if (count_text(w, old, false, err) < 0)
         return -1;
-    w->raw_bytes -= old.len;
-    w->n_documents--;
-    rc = store_delete(w->txn, INDEX_DOCUMENTS, k);
+    w->counts.raw_bytes -= old.len;
+    w->counts.n_documents--;
+    rc = body_delete(&w->bodies, id);
     if (rc >= 0)
-        rc = store_delete(w->txn, INDEX_EXTERNAL_IDS, external_id);
+        rc = ids_writer_delete(&w->ids, external_id);
     if (rc >= 0)
-        rc = store_put(w->txn, INDEX_FREE_IDS, k, STR(""));
+        rc = store_put(w->txn, INDEX_FREE_IDS, key_u32(key, id), STR(""));
     if (rc < 0)
         return index_store_error(err, rc);
     untouch(w, id);
@@ -383,18 +399,27 @@ index_writer_delete(struct index_writer *w, struct str external_id, struct err *
 }
 
 int
+index_writer_next(struct index_writer *w, uint32_t from, uint32_t *ret_id, struct str *ret_text,
+                  struct err *err)
+{
+    int rc = body_next(&w->bodies, from, ret_id, ret_text);
+
+    return rc < 0 ? index_store_error(err, rc) : rc;
+}
+
+int
 index_writer_clear(struct index_writer *w, struct err *err)
 {
-    static const enum index_table cleared[] = {INDEX_DOCUMENTS, INDEX_EXTERNAL_IDS, INDEX_FREE_IDS};
+    int rc = bodies_clear(&w->bodies);
 
-    for (size_t i = 0; i < sizeof(cleared) / sizeof(*cleared); i++) {
-        int rc = store_clear(w->txn, (int) cleared[i]);
-        if (rc < 0)
-            return index_store_error(err, rc);
-    }
+    if (rc == 0)
+        rc = ids_writer_clear(&w->ids);
+    if (rc == 0)
+        rc = store_clear(w->txn, INDEX_FREE_IDS);
+    if (rc < 0)
+        return index_store_error(err, rc);
     fields_clear(&w->fields);
-    w->n_documents = w->raw_bytes = 0;
-    w->next_id = 0;
+    w->counts = (struct counts){0};
     w->has_free_ids = false;
     untouch_all(w);
     return 0;
@@ -403,38 +428,56 @@ index_writer_clear(struct index_writer *w, struct err *err)
 int
 index_writer_totals(struct index_writer *w, struct index_totals *ret)
 {
-    ret->n_documents = w->n_documents;
-    ret->raw_bytes = w->raw_bytes;
+    ret->n_documents = w->counts.n_documents;
+    ret->raw_bytes = w->counts.raw_bytes;
     ret->field_distribution = fields_write(&w->fields);
     return ret->field_distribution == NULL ? STORE_EFULL : 0;
 }
 
+/* --- committing */
+
 static int
 put_meta(struct index_writer *w, struct str applied)
 {
-    struct buf totals = BUF_INIT;
-    int rc;
+    int rc = counts_store(&w->counts, w->txn);
 
-    rec_put_u8(&totals, TOTALS_VERSION);
-    rec_put_u64(&totals, w->n_documents);
-    rec_put_u64(&totals, w->raw_bytes);
-    rec_put_u32(&totals, w->next_id);
-    rc = store_put(w->txn, INDEX_META, INDEX_META_TOTALS, buf_str(&totals));
-    buf_done(&totals);
     if (rc == 0)
         rc = fields_store(&w->fields, w->txn);
+    if (rc == 0)
+        rc = ids_writer_flush(&w->ids);
+    if (rc == 0)
+        rc = bodies_store(&w->bodies);
     return rc < 0 ? rc : store_put(w->txn, INDEX_META, INDEX_META_APPLIED, applied);
+}
+
+int
+index_writer_settle(struct index_writer *w, int64_t deadline_us, struct err *err)
+{
+    int rc = bodies_settle(&w->bodies, deadline_us);
+
+    return rc < 0 ? index_store_error(err, rc) : rc;
 }
 
 int
 index_writer_commit(struct index_writer *w, struct str applied, struct err *err)
 {
-    int rc = put_meta(w, applied);
+    struct segments *s = &w->index->segments;
+    int rc;
 
-    if (rc < 0)
-        store_abort(w->txn);
+    while ((rc = bodies_settle(&w->bodies, INT64_MAX)) == 1)
+        continue;
+    if (rc == 0)
+        rc = put_meta(w, applied);
+    if (rc < 0) {
+        (void) index_store_error(err, rc);
+        index_writer_abort(w);
+        return -1;
+    }
+    rc = store_commit(w->txn);
+    if (rc == 0)
+        segments_committed(s);
     else
-        rc = store_commit(w->txn);
+        segments_rolled_back(s, false);
     writer_free(w);
     return rc < 0 ? index_store_error(err, rc) : 0;
 }

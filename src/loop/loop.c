@@ -2,9 +2,13 @@
  * events; knows nothing of what runs in them. Entered through loop_run(). */
 #include "loop/loop.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,7 +38,9 @@ struct signal_row {
 
 struct loop {
     struct event_base *base;
-    struct event *turn_end;
+    struct event *turn_end;  /* a timer: for what is asked for by the end of a turn itself */
+    struct event *batch_end; /* made active behind the sockets that are ready now */
+    bool is_ending;
     struct {
         loop_fn *fn;
         void *arg;
@@ -45,8 +51,15 @@ struct loop {
     struct loop_slice *slices; /* ring of the awake; the head runs next */
     int64_t last_slice_us;
     struct loop_stats stats;
+    struct histogram slice_times, lateness;
     struct signal_row signals[LOOP_MAX_SIGNALS];
     int n_signals;
+    struct {
+        int fd; /* a timer that only a change of the wall clock ends; with event */
+        struct event *event;
+        loop_fn *fn;
+        void *arg;
+    } clock_set;
 };
 
 static const struct timeval now_tv = {0, 0};
@@ -71,9 +84,11 @@ on_turn_end(evutil_socket_t fd, short what, void *arg)
     struct loop *l = arg;
     (void) fd;
     (void) what;
+    l->is_ending = true;
     for (int i = 0; i < l->n_steps; i++)
         l->steps[i].fn(l->steps[i].arg);
     run_deferred(l);
+    l->is_ending = false;
 }
 
 static void
@@ -90,6 +105,7 @@ run_slice(struct loop *l, int64_t now_us, int64_t budget_us)
     int64_t took_us = l->last_slice_us - now_us;
     l->stats.slices++;
     l->stats.slice_us += took_us;
+    histogram_add(&l->slice_times, took_us);
     if (took_us > l->stats.longest_slice_us)
         l->stats.longest_slice_us = took_us;
 }
@@ -148,10 +164,12 @@ on_libevent_log(int severity, const char *message)
 struct loop *
 loop_new(struct err *err)
 {
+    event_set_mem_functions(malloc, realloc, free); /* instead of calloc: see mem_new() */
     event_set_log_callback(on_libevent_log);
     struct loop *l = mem_new(1, sizeof(*l));
     struct event_config *config = event_config_new();
     l->deferred_tail = &l->deferred;
+    l->slice_times.bounds = l->lateness.bounds = &histogram_times_us;
     if (config != NULL) {
         /* Half the epoll_ctl calls; safe because no descriptor here is ever dup()ed. */
         (void) event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
@@ -164,9 +182,11 @@ loop_new(struct err *err)
         return NULL;
     }
     l->turn_end = new_timer(l, on_turn_end, LOOP_PRIORITY_TURN_END);
+    l->batch_end = new_timer(l, on_turn_end, LOOP_PRIORITY_SOCKETS);
     l->slice_event = new_timer(l, on_slice, LOOP_PRIORITY_SLICES);
     l->floor_event = new_timer(l, on_floor, LOOP_PRIORITY_SOCKETS);
-    if (l->turn_end == NULL || l->slice_event == NULL || l->floor_event == NULL) {
+    if (l->turn_end == NULL || l->batch_end == NULL || l->slice_event == NULL ||
+        l->floor_event == NULL) {
         (void) err_set(err, ERR_INTERNAL, "cannot create the loop's events");
         loop_free(l);
         return NULL;
@@ -190,7 +210,12 @@ loop_free(struct loop *l)
         run_deferred(l);
     for (int i = 0; i < l->n_signals; i++)
         free_event(l->signals[i].event);
+    if (l->clock_set.event != NULL) {
+        free_event(l->clock_set.event);
+        (void) close(l->clock_set.fd); /* nothing was written to it */
+    }
     free_event(l->turn_end);
+    free_event(l->batch_end);
     free_event(l->slice_event);
     free_event(l->floor_event);
     if (l->base != NULL)
@@ -229,8 +254,16 @@ loop_on_turn_end(struct loop *l, loop_fn *step, void *arg)
 void
 loop_end_turn(struct loop *l)
 {
-    if (evtimer_pending(l->turn_end, NULL) == 0)
+    if (event_pending(l->turn_end, EV_TIMEOUT, NULL) ||
+        event_pending(l->batch_end, EV_TIMEOUT, NULL))
+        return;
+    /* An active event of the sockets' priority runs behind those that are ready, before the next
+     * poll: what they changed about their descriptors and change back costs no call. From within
+     * the end of a turn it would keep the loop from polling. */
+    if (l->is_ending)
         (void) event_add(l->turn_end, &now_tv);
+    else
+        event_active(l->batch_end, EV_TIMEOUT, 0);
 }
 
 void
@@ -250,6 +283,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
     struct loop_timer *t = arg;
     (void) fd;
     (void) what;
+    histogram_add(&t->loop->lateness, clock_mono_us() - t->due_us);
     t->fn(t->arg);
 }
 
@@ -258,6 +292,7 @@ loop_timer_init(struct loop_timer *t, struct loop *l, loop_fn *fn, void *arg)
 {
     t->fn = fn;
     t->arg = arg;
+    t->loop = l;
     t->event = event_new(l->base, -1, 0, on_timer, t);
     if (t->event == NULL)
         abort(); /* small bounded size */
@@ -270,6 +305,7 @@ loop_timer_set_ms(struct loop_timer *t, int64_t after_ms)
     if (after_ms < 0)
         after_ms = 0;
     struct timeval tv = {(time_t) (after_ms / 1000), (suseconds_t) (after_ms % 1000 * 1000)};
+    t->due_us = clock_mono_us() + after_ms * 1000;
     (void) event_add(t->event, &tv);
 }
 
@@ -363,8 +399,70 @@ loop_on_signal(struct loop *l, int signal_number, loop_signal_fn *fn, void *arg)
     return 0;
 }
 
+/* A timer in the far future that is canceled when the clock is set (timerfd_create(2)): armed again
+ * each time it was. */
+static int
+arm_clock_set(int fd)
+{
+    struct itimerspec never = {.it_value = {.tv_sec = (time_t) 1 << 40}};
+    int rc;
+    do
+        rc = timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+    while (rc != 0 && errno == ECANCELED); /* set once more in between */
+    return rc;
+}
+
+static void
+on_clock_set(evutil_socket_t fd, short what, void *arg)
+{
+    struct loop *l = arg;
+    uint64_t n;
+    (void) what;
+    /* ECANCELED is the news; after it the timer must be armed again */
+    bool was_set = read(fd, &n, sizeof(n)) < 0 && errno == ECANCELED;
+    if (arm_clock_set(fd) != 0)
+        log_warn("loop", "changes of the clock are not seen any more error=\"%s\"",
+                 strerror(errno));
+    if (was_set)
+        l->clock_set.fn(l->clock_set.arg);
+}
+
+int
+loop_on_clock_set(struct loop *l, loop_fn *fn, void *arg)
+{
+    int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    l->clock_set.fn = fn;
+    l->clock_set.arg = arg;
+    if (fd >= 0 && arm_clock_set(fd) == 0)
+        l->clock_set.event = event_new(l->base, fd, EV_READ | EV_PERSIST, on_clock_set, l);
+    if (l->clock_set.event == NULL ||
+        event_priority_set(l->clock_set.event, LOOP_PRIORITY_SOCKETS) != 0 ||
+        event_add(l->clock_set.event, NULL) != 0) {
+        log_warn("loop", "changes of the clock are not seen error=\"%s\"", strerror(errno));
+        free_event(l->clock_set.event);
+        l->clock_set.event = NULL;
+        if (fd >= 0)
+            (void) close(fd);
+        return -1;
+    }
+    l->clock_set.fd = fd;
+    return 0;
+}
+
 struct loop_stats
 loop_stats(const struct loop *l)
 {
     return l->stats;
+}
+
+const struct histogram *
+loop_slice_times(const struct loop *l)
+{
+    return &l->slice_times;
+}
+
+const struct histogram *
+loop_lateness(const struct loop *l)
+{
+    return &l->lateness;
 }

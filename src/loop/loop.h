@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/histogram.h"
 
 struct event_base;
 struct loop;
@@ -42,6 +43,8 @@ void loop_defer(struct loop *l, loop_fn *fn, void *arg);
  */
 struct loop_timer {
     struct event *event; /* private */
+    struct loop *loop;   /* private */
+    int64_t due_us;      /* private */
     loop_fn *fn;
     void *arg;
 };
@@ -80,6 +83,14 @@ typedef void loop_signal_fn(void *arg, int signal_number);
 int loop_on_signal(struct loop *l, int signal_number, loop_signal_fn *fn,
                    void *arg); /* negative on failure */
 
+/* --- the wall clock
+ * ---------------------------------------------------------------------------------------------------
+ */
+/* fn(arg) soon after somebody set the wall clock, or the machine woke from sleep. Negative when the
+ * system cannot tell (logged): who depends on the wall clock must look at it now and then. One
+ * caller a loop. */
+int loop_on_clock_set(struct loop *l, loop_fn *fn, void *arg);
+
 /* Figures for logs and metrics. */
 struct loop_stats {
     uint64_t slices,
@@ -87,3 +98,6 @@ struct loop_stats {
     int64_t slice_us, longest_slice_us;
 };
 struct loop_stats loop_stats(const struct loop *l);
+const struct histogram *loop_slice_times(const struct loop *l); /* microseconds each */
+/* How late timers fire, in microseconds: how long whatever becomes ready waits for its turn. */
+const struct histogram *loop_lateness(const struct loop *l);

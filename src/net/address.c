@@ -62,6 +62,7 @@ static const struct class_row ipv6_rows[] = {
     {"2001::", 32, "Teredo"},
     {"2001:1::1", 128, NULL},
     {"2001:1::2", 128, NULL},
+    {"2001:2::", 48, "benchmarking"},
     {"2001:3::", 32, NULL},
     {"2001:4:112::", 48, NULL},
     {"2001:20::", 28, NULL},
@@ -145,8 +146,17 @@ is_mapped(const struct plain *a)
     return a->family == AF_INET6 && memcmp(a->bytes, prefix, sizeof(prefix)) == 0;
 }
 
+/* Interface identifiers ::0:5efe:a.b.c.d and ::200:5efe:a.b.c.d (RFC 5214) in any network. */
+static bool
+is_isatap(const struct plain *a)
+{
+    static const uint8_t id[4] = {0x00, 0x00, 0x5E, 0xFE};
+    uint8_t first = a->bytes[8] & 0xFD; /* without the universal/local bit */
+    return first == id[0] && memcmp(a->bytes + 9, id + 1, 3) == 0;
+}
+
 /* The IPv4 address that an IPv6 one carries: the mapped one, behind NAT64, 6to4's router, Teredo's
- * client. */
+ * client, ISATAP's host (in this order: packets go to the first that fits). */
 static bool
 carried_ipv4(const struct plain *a, struct plain *ret)
 {
@@ -163,10 +173,11 @@ carried_ipv4(const struct plain *a, struct plain *ret)
         memcpy(ret->bytes, a->bytes + 2, 4);
         return true;
     }
-    if (memcmp(a->bytes, teredo, sizeof(teredo)) != 0)
+    bool is_teredo = memcmp(a->bytes, teredo, sizeof(teredo)) == 0;
+    if (!is_teredo && !is_isatap(a))
         return false;
     for (int i = 0; i < 4; i++)
-        ret->bytes[i] = (uint8_t) ~a->bytes[12 + i];
+        ret->bytes[i] = (uint8_t) (is_teredo ? ~a->bytes[12 + i] : a->bytes[12 + i]);
     return true;
 }
 
@@ -218,6 +229,23 @@ address_policy_allows(const struct address_policy *p, const struct sockaddr *sa)
     if (is_mapped(&a) && is_listed(p, &inner))
         return true;
     return is_listed_or_public(p, &a) && is_listed_or_public(p, &inner);
+}
+
+bool
+address_policy_lists(const struct address_policy *p, const struct sockaddr *sa)
+{
+    struct plain a = plain_from(sa), inner;
+    if (a.family == 0 || p->allows_any)
+        return p->allows_any;
+    if (a.has_zone)
+        return false;
+    return is_listed(p, &a) || (is_mapped(&a) && carried_ipv4(&a, &inner) && is_listed(p, &inner));
+}
+
+bool
+address_policy_lists_any(const struct address_policy *p)
+{
+    return p->allows_any || p->n > 0;
 }
 
 /* --- reading the option ---------------------------------------------------------------------- */

@@ -13,9 +13,13 @@ struct address_policy; /* allowed networks */
  * host bits must be zero") on error. */
 struct address_policy *address_policy_parse(struct str text, struct buf *why);
 void address_policy_free(struct address_policy *p);
-/* Judges one address. IPv4-mapped, NAT64 (64:ff9b::/96), 6to4 and Teredo addresses are judged by
- * the IPv4 address they carry as well; scoped (zone id) addresses are refused. */
+/* Judges one address. IPv4-mapped, NAT64 (64:ff9b::/96), ISATAP, 6to4 and Teredo addresses are
+ * judged by the IPv4 address they carry as well; scoped (zone id) addresses are refused. */
 bool address_policy_allows(const struct address_policy *p, const struct sockaddr *sa);
+/* Whether an allowed network lists it ("any": every address); and whether there is such a network.
+ */
+bool address_policy_lists(const struct address_policy *p, const struct sockaddr *sa);
+bool address_policy_lists_any(const struct address_policy *p);
 /* Why it would be refused: "loopback", "private", "link-local", ... ; NULL when it is public. */
 const char *address_class(const struct sockaddr *sa);
 void address_format(const struct sockaddr *sa, char *out,

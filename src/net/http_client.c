@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/http_client_internal.h"
+#include "net/tls_internal.h"
 
 enum { CONNECT_SHARE_MAX_MS = 4000 }; /* for an address that has others behind it */
 
@@ -95,9 +96,11 @@ exchange_free(struct http_exchange *x)
 {
     loop_timer_done(&x->deadline);
     loop_timer_done(&x->connect_share);
+    SSL_CTX_free(x->tls_ctx);
     http_client_head_done(&x->head);
     buf_done(&x->body);
     buf_done(&x->response);
+    buf_done(&x->response_headers);
     free(x->host);
     if (x->target != NULL)
         mem_wipe(x->target, strlen(x->target)); /* queries hold tokens */
@@ -136,6 +139,8 @@ exchange_call_back(struct http_exchange *x)
         .detail = x->detail,
         .address = x->address,
         .body = buf_str(&x->response),
+        .is_body_cut = x->outcome == HTTP_OUTCOME_ANSWERED && !x->is_complete,
+        .headers = buf_str(&x->response_headers),
         .retry_after = x->retry_after,
         .dns_us = x->dns_us,
         .connect_us = x->connect_us,
@@ -181,6 +186,7 @@ exchange_new_connection(struct http_exchange *x)
         .key = key,
         .address = x->address,
         .port = x->port,
+        .tls_ctx = x->tls_ctx,
         .tls_host = x->is_https ? x->host : NULL,
         .tls_host_is_ip = x->host_is_ip,
     };
@@ -236,6 +242,28 @@ exchange_connect(struct http_exchange *x)
     http_client_conn_send(conn, x);
 }
 
+/* Without TLS whoever is on the way reads along: not everybody wants that on public networks. */
+static bool
+exchange_may_be_plain(const struct http_exchange *x, const struct sockaddr *sa)
+{
+    return x->is_https || !x->client->plain_only_to_listed ||
+           address_policy_lists(x->client->policy, sa);
+}
+
+static void
+exchange_refuse_plain(struct http_exchange *x, const struct sockaddr *sa)
+{
+    struct buf detail = BUF_INIT;
+    address_format(sa, x->address, sizeof(x->address));
+    buf_addf(
+        &detail,
+        "plain http to %s is refused (--webhook-require-https): use https, or list its network "
+        "in --experimental-allowed-ip-networks",
+        x->address);
+    exchange_end(x, HTTP_OUTCOME_ADDRESS_DENIED, buf_cstr(&detail));
+    buf_done(&detail);
+}
+
 /* Invariant 9: every answer is judged, and one that is refused refuses the whole. Only "localhost"
  * may lose one of its two addresses: both are this machine, and a user who allowed 127.0.0.0/8
  * means it. */
@@ -244,19 +272,24 @@ exchange_judge(struct http_exchange *x)
 {
     const struct address_policy *policy = x->client->policy;
     const struct sockaddr *refused = NULL;
+    bool is_local = resolver_is_localhost(x->host);
     size_t n_allowed = 0;
     for (size_t i = 0; i < x->n_addresses; i++) {
         const struct sockaddr *sa = (const struct sockaddr *) &x->addresses[i];
-        if (address_policy_allows(policy, sa))
+        if (address_policy_allows(policy, sa) && exchange_may_be_plain(x, sa))
             x->addresses[n_allowed++] = x->addresses[i];
         else if (refused == NULL)
             refused = sa;
-        if (refused != NULL && strcmp(x->host, "localhost") != 0)
+        if (refused != NULL && !is_local)
             break;
     }
-    if (refused == NULL || (n_allowed > 0 && strcmp(x->host, "localhost") == 0)) {
+    if (refused == NULL || (is_local && n_allowed > 0)) {
         x->n_addresses = n_allowed;
         return true;
+    }
+    if (address_policy_allows(policy, refused)) {
+        exchange_refuse_plain(x, refused);
+        return false;
     }
     struct buf detail = BUF_INIT;
     const char *class = address_class(refused);
@@ -386,6 +419,7 @@ http_exchange_on_head(struct http_exchange *x, const struct http_client_answer *
     }
     x->status = answer->status;
     x->retry_after = mem_strdup(answer->retry_after);
+    buf_add_str(&x->response_headers, answer->headers);
     x->may_keep = answer->may_keep;
     exchange_set_state(x, EXCHANGE_READING);
     return 0;
@@ -444,16 +478,13 @@ static void
 exchange_copy_request(struct http_exchange *x, const struct http_client_request *request)
 {
     const struct url *u = request->url;
-    struct buf target = BUF_INIT, key = BUF_INIT;
+    struct buf target = BUF_INIT;
     x->is_https = strcmp(u->scheme, "https") == 0;
     x->host_is_ip = u->host_is_ipv4 || u->host_is_ipv6;
     x->host = mem_strdup(u->host);
     x->port = url_effective_port(u);
     url_write_origin_form(&target, u);
     x->target = buf_take(&target);
-    buf_addf(&key, "%s\n%s\n%s\n%d", request->pool != NULL ? request->pool : "", u->scheme, u->host,
-             x->port);
-    x->origin_key = buf_take(&key);
     buf_add_str(&x->body, request->body);
     x->timeout_ms = request->timeout_ms;
     x->max_response_bytes = request->max_response_bytes;
@@ -485,6 +516,27 @@ exchange_check(struct http_exchange *x, const struct http_client_request *reques
     return is_bad ? -1 : 0;
 }
 
+/* With whom it may share connections: those of another TLS identity proved nothing to it. */
+static int
+exchange_choose_identity(struct http_exchange *x, const struct http_client_request *request)
+{
+    struct err err = ERR_INIT;
+    struct buf key = BUF_INIT;
+    uint64_t number = 0;
+    struct tls_client *tls = x->is_https ? x->client->tls : NULL;
+    struct tls_identity identity = {request->ca, request->client_certificate};
+    if (tls != NULL) {
+        x->tls_ctx = tls_client_take_ctx(tls, &identity, &number, &err);
+        if (x->tls_ctx == NULL)
+            exchange_end(x, HTTP_OUTCOME_TLS, err.message);
+        err_done(&err);
+    }
+    buf_addf(&key, "%s\n%llu\n%s\n%s\n%d", request->pool != NULL ? request->pool : "",
+             (unsigned long long) number, request->url->scheme, x->host, x->port);
+    x->origin_key = buf_take(&key);
+    return tls != NULL && x->tls_ctx == NULL ? -1 : 0;
+}
+
 struct http_exchange *
 http_client_start(struct http_client *c, const struct http_client_request *request,
                   http_client_fn *fn, void *arg)
@@ -501,7 +553,7 @@ http_client_start(struct http_client *c, const struct http_client_request *reque
     loop_timer_init(&x->deadline, c->loop, on_deadline, x);
     loop_timer_init(&x->connect_share, c->loop, on_connect_share, x);
     exchange_copy_request(x, request);
-    if (exchange_check(x, request) < 0)
+    if (exchange_check(x, request) < 0 || exchange_choose_identity(x, request) < 0)
         return x;
     loop_timer_set_ms(&x->deadline, request->timeout_ms);
     x->lookup = resolver_start(c->resolver, x->host, on_resolved, x);
@@ -552,6 +604,7 @@ http_client_new(struct loop *l, const struct http_client_conf *conf, struct err 
     struct resolver_conf resolver = {conf->nameserver, conf->hosts_path};
     c->loop = l;
     c->policy = conf->policy;
+    c->plain_only_to_listed = conf->plain_only_to_listed;
     c->tls = conf->tls;
     c->user_agent = mem_strdup(conf->user_agent != NULL ? conf->user_agent : "taskhook");
     c->work_tail = &c->work;

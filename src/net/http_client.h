@@ -13,9 +13,10 @@ struct http_client;
 struct http_client_conf {
     const struct address_policy *policy; /* borrowed, as tls */
     struct tls_client *tls;              /* NULL: https requests fail */
-    const char *user_agent;              /* "taskhook/1.2.0"; NULL: "taskhook" */
-    const char *nameserver; /* "127.0.0.1:5353" instead of those of resolv.conf; NULL: those */
-    const char *hosts_path; /* NULL: /etc/hosts */
+    bool plain_only_to_listed; /* http:// only to addresses that an allowed network lists */
+    const char *user_agent;    /* "taskhook/1.2.0"; NULL: "taskhook" */
+    const char *nameserver;    /* "127.0.0.1:5353" instead of those of resolv.conf; NULL: those */
+    const char *hosts_path;    /* NULL: /etc/hosts */
 };
 struct http_client *http_client_new(struct loop *l, const struct http_client_conf *conf,
                                     struct err *err);
@@ -37,7 +38,11 @@ struct http_client_request {
     struct str body;           /* copied */
     int64_t timeout_ms;        /* for everything */
     size_t max_response_bytes; /* what is kept of the body; the rest is cut, not an error */
-    const char *pool; /* connections are reused within the same pool name, URL origin and address */
+    const char *pool; /* connections are reused within the same pool name, URL origin, address and
+                       * TLS identity */
+    /* https only, PEM, NULL for none, must stay valid during the call: the only authorities (or
+     * certificates) to trust, and the client's certificate with chain and private key. */
+    const char *ca, *client_certificate;
 };
 
 /* The terminal reasons of an exchange. */
@@ -60,11 +65,16 @@ struct http_client_result {
     const char *detail;      /* readable reason, "" when answered */
     const char *address;     /* connected (or refused) address, "" when none */
     struct str body;         /* up to max_response_bytes */
+    bool is_body_cut;        /* it was longer, or did not come whole */
+    struct str headers;      /* of the answer, a line each: "name: value\n" */
     const char *retry_after; /* header value or NULL */
     /* microseconds since the start of the exchange, -1 when not reached (a kept-alive connection
      * has neither connect_us nor tls_us) */
     int64_t dns_us, connect_us, tls_us, first_byte_us, total_us;
 };
+
+/* The value of the first header with that name, any case, in lines as above; data NULL: none. */
+struct str http_headers_find(struct str lines, struct str name);
 
 /* Starts an exchange. fn is called exactly once, never from inside this function; the result is
  * valid during the call. Never returns NULL. */

@@ -19,7 +19,6 @@
 
 #include "base/mem.h"
 #include "net/http_client_internal.h"
-#include "net/tls_internal.h"
 
 enum {
     HEAD_MAX_BYTES = 64 * 1024,
@@ -29,15 +28,25 @@ enum {
     INPUT_MAX_BYTES = HEAD_MAX_BYTES + 2 * CHUNK_MAX_BYTES,
     /* evhttp's own time-outs must not come before ours (its defaults are 45 and 50 s). */
     EVHTTP_TIMEOUT_S = 24 * 3600,
+    HTTP_CONTINUE = 100,
+    HTTP_SWITCHING_PROTOCOLS = 101, /* never asked for */
     WRITE_BYTES = 16 * 1024, /* what libevent offers TLS at once (MAX_SINGLE_WRITE_DEFAULT) */
 };
 
 /* --- words for failures ---------------------------------------------------------------------- */
 
+static const char no_common_version[] =
+    "the receiver speaks no version of TLS that is accepted (1.2 or later)";
+static const char wants_certificate[] = "client certificate required by the receiver";
+
 static const struct {
     int reason;
     const char *text;
 } tls_reasons[] = {
+    {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, no_common_version},
+    {SSL_R_UNSUPPORTED_PROTOCOL, no_common_version},
+    {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, wants_certificate},
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the receiver does not know the client certificate's CA"},
     {SSL_R_WRONG_VERSION_NUMBER, "the receiver does not speak TLS on this port"},
     {SSL_R_HTTP_REQUEST, "the receiver does not speak TLS on this port"},
     {SSL_R_UNEXPECTED_EOF_WHILE_READING, "the receiver closed the connection in the handshake"},
@@ -53,6 +62,15 @@ tls_reason_text(unsigned long error)
     return text != NULL ? text : "TLS error";
 }
 
+static bool
+is_unknown_authority(long verdict)
+{
+    return verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+           verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+           verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
+           verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
+}
+
 /* What OpenSSL has against the connection; false when nothing. The errors are taken off: stale ones
  * would be told of the next connection. */
 static bool
@@ -65,7 +83,10 @@ tls_failure(struct http_client_conn *conn, struct buf *out)
     ERR_clear_error();
     long verdict = SSL_get_verify_result(conn->ssl);
     if (verdict != X509_V_OK) {
-        buf_addf(out, "certificate verify failed: %s", X509_verify_cert_error_string(verdict));
+        buf_addf(out,
+                 is_unknown_authority(verdict) ? "certificate verify failed: unknown CA (%s)"
+                                               : "certificate verify failed: %s",
+                 X509_verify_cert_error_string(verdict));
         return true;
     }
     if (told != 0)
@@ -281,18 +302,35 @@ may_keep(const struct evhttp_request *req, const struct evkeyvalq *headers, int 
     return n_lengths == 1 || (n_lengths == 0 && (status == 204 || status == 304));
 }
 
+/* Bounded by HEAD_MAX_BYTES. */
+static void
+write_lines(struct buf *out, const struct evkeyvalq *headers)
+{
+    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next)
+        buf_addf(out, "%s: %s\n", h->key, h->value);
+}
+
 static int
 on_head(struct evhttp_request *req, void *arg)
 {
+    struct buf lines = BUF_INIT;
     struct http_client_conn *conn = arg;
     struct http_exchange *x = conn->exchange;
     struct evkeyvalq *headers = evhttp_request_get_input_headers(req);
     struct http_client_answer answer = {.status = evhttp_request_get_response_code(req)};
     if (x == NULL)
         return -1;
+    /* evhttp waits for the answer behind a 100, but not behind the other interim ones (103, Early
+     * Hints), which may come as well (RFC 9110, 15.2). */
+    if (answer.status > HTTP_SWITCHING_PROTOCOLS && answer.status < 200)
+        answer.status = req->response_code = HTTP_CONTINUE;
     answer.retry_after = evhttp_find_header(headers, "Retry-After");
     answer.may_keep = may_keep(req, headers, answer.status);
-    if (http_exchange_on_head(x, &answer) < 0)
+    write_lines(&lines, headers);
+    answer.headers = buf_str(&lines);
+    int rc = http_exchange_on_head(x, &answer);
+    buf_done(&lines);
+    if (rc < 0)
         return -1;
     if (answer.status == 100)
         evhttp_clear_headers(headers); /* they are not those of the answer */
@@ -346,20 +384,22 @@ on_done(struct evhttp_request *req, void *arg)
 static SSL *
 new_ssl(struct http_client_conn *conn, const struct http_client_target *target)
 {
-    struct tls_client *tls = conn->client->tls;
-    SSL *ssl = tls != NULL ? SSL_new(tls_client_ctx(tls)) : NULL;
+    SSL *ssl = target->tls_ctx != NULL ? SSL_new(target->tls_ctx) : NULL;
     if (ssl == NULL)
         return NULL;
+    /* "example.com." is asked of DNS as written; certificates and SNI are without the dot. */
+    size_t len = strlen(target->tls_host);
+    char *name = mem_strndup(target->tls_host, target->tls_host[len - 1] == '.' ? len - 1 : len);
     bool is_ok = SSL_set_app_data(ssl, conn) == 1;
     SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
     SSL_set_info_callback(ssl, on_ssl_info);
     if (target->tls_host_is_ip) {
-        is_ok = is_ok && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), target->tls_host) == 1;
+        is_ok = is_ok && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
     } else {
         SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        is_ok = is_ok && SSL_set1_host(ssl, target->tls_host) == 1 &&
-                SSL_set_tlsext_host_name(ssl, target->tls_host) == 1;
+        is_ok = is_ok && SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
     }
+    free(name);
     if (is_ok)
         return ssl;
     SSL_free(ssl);

@@ -165,6 +165,17 @@ put_callers(struct http_client_head *head, const struct http_client_request *req
     return 0;
 }
 
+struct str
+http_headers_find(struct str lines, struct str name)
+{
+    struct str line, key;
+    while (str_split(&lines, '\n', &line)) {
+        if (str_split(&line, ':', &key) && str_equal_nocase(key, name))
+            return line.data != NULL ? str_trim(line) : STR("");
+    }
+    return STR_NULL;
+}
+
 int
 http_client_head_build(struct http_client_head *head, const struct http_client_request *request,
                        const char *user_agent, struct buf *why)

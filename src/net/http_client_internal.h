@@ -12,6 +12,7 @@
 struct http_client {
     struct loop *loop;
     const struct address_policy *policy;
+    bool plain_only_to_listed;
     struct tls_client *tls;
     char *user_agent;
     struct resolver *resolver;
@@ -48,6 +49,7 @@ struct http_client_conn {
 struct http_client_target {
     const char *key, *address;
     int port;
+    SSL_CTX *tls_ctx;     /* borrowed; NULL: plain, or TLS cannot be set up */
     const char *tls_host; /* NULL: plain; the name (or address) the certificate must show */
     bool tls_host_is_ip;
 };
@@ -69,11 +71,12 @@ void http_exchange_on_connected(struct http_exchange *x);
 void http_exchange_on_connect_failed(struct http_exchange *x, int error_number);
 void http_exchange_on_tls_failed(struct http_exchange *x, const char *detail);
 void http_exchange_on_first_byte(struct http_exchange *x);
-/* The head is there; of "100 Continue" only the status counts. Negative: give up on the connection.
- */
+/* The head is there; of interim answers (told as 100) only the status counts. Negative: give up on
+ * the connection. */
 struct http_client_answer {
     int status;
     const char *retry_after; /* NULL when absent */
+    struct str headers;      /* as in struct http_client_result */
     bool may_keep;           /* persistent, and where it ends is beyond doubt */
 };
 int http_exchange_on_head(struct http_exchange *x, const struct http_client_answer *answer);
@@ -135,6 +138,7 @@ struct http_exchange {
     bool is_https, host_is_ip;
     char *host, *target, *origin_key;
     int port;
+    SSL_CTX *tls_ctx; /* owned reference; NULL: not https */
     enum evhttp_cmd_type method;
     struct http_client_head head;
     struct buf body;
@@ -157,7 +161,7 @@ struct http_exchange {
     int status;
     char *detail, *retry_after;
     char address[64];
-    struct buf response;
+    struct buf response, response_headers;
     int64_t dns_us, connect_us, tls_us, first_byte_us, total_us;
     http_client_fn *fn;
     void *arg;

@@ -10,6 +10,7 @@
 enum {
     LIBEVENT_READ_BYTES = 4096, /* what evbuffer_read takes a turn (EVBUFFER_MAX_READ) */
     READ_MORE_BYTES = 256 << 10,
+    AHEAD_MAX_BYTES = 64 << 10, /* read while a request is answered, before the next is its turn */
     COPY_BELOW_BYTES =
         2048, /* smaller pieces of a body are copied: their chains are mostly empty */
 };
@@ -300,6 +301,10 @@ http_intake_on_input(struct evbuffer *in, const struct evbuffer_cb_info *info, v
     }
     if (!is_reading(c))
         put_ahead(c);
+    bool is_full =
+        c->request->ahead != NULL && evbuffer_get_length(c->request->ahead) > AHEAD_MAX_BYTES;
+    if (c->is_watched && is_full)
+        (void) bufferevent_disable(c->bev, EV_READ); /* TCP holds the rest back */
     c->is_in_intake = false;
 }
 

@@ -15,6 +15,7 @@
  *   http_request.c   a call: from the ticket to its handler; reading it
  *   http_reply.c     the answer: head, encodings, body, and handing it to evhttp
  *   http_pieces.c    long answers
+ *   http_stream.c    answers without an end
  *   http_accept.c    which encoding the client takes */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -33,7 +34,7 @@
  *   BODY      a body is coming                                http_intake.c
  *   TICKET    a request (or a refusal) waits for evhttp       http_intake_ticket
  *   HANDLING  evhttp called, the handler has the call         http_request_on_ticket
- *   STREAMING a reply in pieces is under way                  http_pieces.c
+ *   STREAMING a reply in pieces or a stream is under way      http_pieces.c, http_stream.c
  *   WRITING   the rest of the reply is being written          server_conn_finish
  *   CLOSING   nothing more is read
  *
@@ -64,13 +65,14 @@ struct http_request {
     struct evbuffer *ahead; /* what came after the request, NULL until needed */
     struct buf extra;       /* header lines added by the handler */
     struct err refusal;     /* set: answered with this instead of a call */
-    struct http_pieces *pieces;
+    struct http_pieces *pieces; /* at most one of these two while STREAMING */
+    struct http_stream *stream;
     uint64_t body_limit, body_bytes;
 };
 
 struct server_conn {
     struct http_server *server;
-    TAILQ_ENTRY(server_conn) link;
+    TAILQ_ENTRY(server_conn) link, watch_link; /* the second while is_to_watch */
     struct bufferevent *bev;
     struct evbuffer *in, *out;       /* of bev */
     struct evhttp_connection *evcon; /* NULL until adopted */
@@ -91,6 +93,7 @@ struct server_conn {
     bool must_linger;  /* the client may still be sending: let it read the answer */
     bool is_in_intake; /* the input callback is running */
     bool owes_continue;
+    bool is_to_watch, is_watched; /* reading while it is answered, to see the client leave */
     char ticket_line[TICKET_BYTES];
     size_t ticket_len;
 };
@@ -106,7 +109,7 @@ struct http_server {
     struct loop *loop;
     struct evhttp *evhttp;
     struct http_listener *listener; /* NULL once draining */
-    struct server_conns conns, unadopted;
+    struct server_conns conns, unadopted, to_watch;
     struct lingerings lingering;
     int n_lingering;
     struct server_conn **slots;
@@ -119,7 +122,7 @@ struct http_server {
     struct buf scratch; /* reply heads */
     int64_t date_s;
     char date[64]; /* "Date: ...\r\n" */
-    uint64_t peak_body_bytes;
+    uint64_t peak_body_bytes, untrimmed_bytes;
     struct http_server_stats stats;
     char address[128];
 };
@@ -141,6 +144,9 @@ void server_conn_adopt(struct server_conn *c);                                 /
 void server_conn_set_state(struct server_conn *c, enum conn_state state);
 void server_conn_cut(struct server_conn *c);  /* frees it; never from inside its own callbacks */
 void server_conn_doom(struct server_conn *c); /* the same, soon */
+/* Reads from now on (from this turn's chores), to see the client leave; ends with the reply. */
+void server_conn_watch(struct server_conn *c);
+void server_conn_watch_all(struct http_server *s); /* the chore */
 /* "100 Continue", outside evhttp's knowledge; _later from where a reply is just being ended. */
 void server_conn_send_continue(struct server_conn *c);
 void server_conn_send_continue_later(struct server_conn *c);
@@ -187,6 +193,8 @@ struct http_reply {
     const char *encoding; /* Content-Encoding, NULL: none */
     bool has_length;      /* Content-Length is known: body.len */
     bool is_chunked;
+    bool is_sized; /* Content-Length is size, though the body comes in pieces */
+    uint64_t size;
     bool varies; /* by Accept-Encoding */
 };
 /* Appends status line and headers to the server's scratch buffer (which is cleared first). */
@@ -200,6 +208,9 @@ void http_reply_discard(struct http_request *r);
 
 /* --- http_pieces.c */
 void http_pieces_gone(struct http_pieces *p); /* the connection went away */
+
+/* --- http_stream.c */
+void http_stream_gone(struct http_stream *s); /* the connection went away */
 
 /* --- http_accept.c */
 enum http_encoding { HTTP_IDENTITY, HTTP_GZIP, HTTP_DEFLATE, HTTP_NO_ENCODING };

@@ -82,8 +82,8 @@ begin(struct http_pieces *p)
 {
     struct http_request *r = p->request;
     struct server_conn *c = r->conn;
-    p->reply.is_chunked = !r->gate.head.is_http_1_0;
-    if (!p->reply.is_chunked)
+    p->reply.is_chunked = !r->gate.head.is_http_1_0 && !p->reply.is_sized;
+    if (!p->reply.is_chunked && !p->reply.is_sized)
         c->must_close = true; /* the end of the connection ends the body */
     struct str head = http_reply_render_head(r, &p->reply);
     if (buf_failed(&r->server->scratch) || evbuffer_add(c->out, head.data, head.len) != 0)
@@ -210,34 +210,74 @@ step(void *arg, int64_t deadline_us)
     return SLICE_IDLE;
 }
 
+static struct http_pieces *
+pieces_new(struct http_call *call, int status, const char *content_type)
+{
+    struct http_pieces *p = mem_new(1, sizeof(*p));
+    p->request = call->request;
+    p->reply.status = status;
+    if (content_type != NULL)
+        p->reply.content_type = arena_strndup(call->arena, content_type, strlen(content_type));
+    return p;
+}
+
+static void
+encode_as_accepted(struct http_pieces *p)
+{
+    struct http_request *r = p->request;
+    enum http_encoding e = HTTP_IDENTITY;
+    /* How long it will be is not known: worth it when it is of such a type. */
+    p->reply.varies = http_reply_is_worth_encoding(p->reply.content_type, SIZE_MAX);
+    if (p->reply.varies && http_reply_may_have_body(r, p->reply.status))
+        e = http_accept_encoding(gate_header(&r->gate, "Accept-Encoding"));
+    if (e != HTTP_GZIP && e != HTTP_DEFLATE)
+        return;
+    p->packer = gzip_out_new(http_encoding_format(e), ENCODE_LEVEL);
+    p->reply.encoding = http_encoding_name(e);
+}
+
+static void
+pieces_start(struct http_pieces *p)
+{
+    struct http_request *r = p->request;
+    r->pieces = p;
+    r->call.on_gone = NULL;
+    server_conn_set_state(r->conn, CONN_STREAMING);
+    loop_slice_init(&p->slice, r->server->loop, step, p);
+    loop_slice_wake(&p->slice);
+}
+
 void
 http_reply_pieces(struct http_call *call, int status, const char *content_type,
                   enum http_piece (*make)(void *arg, struct buf *out, int64_t deadline_us),
                   void (*release)(void *arg), void *arg)
 {
-    struct http_request *r = call->request;
-    if (r->conn == NULL) {
+    if (call->request->conn == NULL) {
         release(arg);
-        http_reply_discard(r);
+        http_reply_discard(call->request);
         return;
     }
-    struct http_pieces *p = mem_new(1, sizeof(*p));
-    *p = (struct http_pieces){.request = r, .make = make, .release = release, .arg = arg};
-    p->reply.status = status;
-    if (content_type != NULL)
-        p->reply.content_type = arena_strndup(call->arena, content_type, strlen(content_type));
-    /* How long it will be is not known: worth it when it is of such a type. */
-    p->reply.varies = http_reply_is_worth_encoding(content_type, SIZE_MAX);
-    enum http_encoding e = HTTP_IDENTITY;
-    if (p->reply.varies && http_reply_may_have_body(r, status))
-        e = http_accept_encoding(gate_header(&r->gate, "Accept-Encoding"));
-    if (e == HTTP_GZIP || e == HTTP_DEFLATE) {
-        p->packer = gzip_out_new(http_encoding_format(e), ENCODE_LEVEL);
-        p->reply.encoding = http_encoding_name(e);
+    struct http_pieces *p = pieces_new(call, status, content_type);
+    p->make = make;
+    p->release = release;
+    p->arg = arg;
+    encode_as_accepted(p);
+    pieces_start(p);
+}
+
+void
+http_reply_sized(struct http_call *call, const struct http_sized *body)
+{
+    if (call->request->conn == NULL) {
+        body->release(body->arg);
+        http_reply_discard(call->request);
+        return;
     }
-    r->pieces = p;
-    call->on_gone = NULL;
-    server_conn_set_state(r->conn, CONN_STREAMING);
-    loop_slice_init(&p->slice, r->server->loop, step, p);
-    loop_slice_wake(&p->slice);
+    struct http_pieces *p = pieces_new(call, body->status, body->content_type);
+    p->make = body->make;
+    p->release = body->release;
+    p->arg = body->arg;
+    p->reply.is_sized = true;
+    p->reply.size = body->size;
+    pieces_start(p);
 }

@@ -45,6 +45,7 @@ static const struct {
     {413, "Content Too Large"},
     {414, "URI Too Long"},
     {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
     {417, "Expectation Failed"},
     {421, "Misdirected Request"},
     {422, "Unprocessable Content"},
@@ -106,10 +107,10 @@ add_body_headers(struct buf *out, const struct http_reply *reply)
         add_line(out, "Content-Encoding", reply->encoding);
     if (reply->is_chunked)
         buf_add_str(out, STR("Transfer-Encoding: chunked\r\n"));
-    if (!reply->has_length || reply->is_chunked)
+    if ((!reply->has_length && !reply->is_sized) || reply->is_chunked)
         return;
     buf_add_str(out, STR("Content-Length: "));
-    buf_add_u64(out, reply->body.len);
+    buf_add_u64(out, reply->is_sized ? reply->size : reply->body.len);
     buf_add(out, "\r\n", 2);
 }
 
@@ -117,6 +118,8 @@ struct str
 http_reply_render_head(struct http_request *r, const struct http_reply *reply)
 {
     struct buf *out = &r->server->scratch;
+    if (r->server->conf.replied != NULL)
+        r->server->conf.replied(r->server->conf.app, &r->call, reply->status);
     buf_clear(out);
     buf_add_str(out, STR("HTTP/1.1 "));
     buf_add_u64(out, (uint64_t) reply->status);
@@ -352,22 +355,33 @@ http_reply_json(struct http_call *call, int status, struct buf *body)
     http_reply_take(call, status, "application/json", body);
 }
 
+/* Appends the body and returns its media type. */
+static const char *
+render_error(struct http_call *call, struct buf *out)
+{
+    const struct http_server_conf *conf = &call->request->server->conf;
+    const char *type = conf->render_error == NULL ? NULL : conf->render_error(conf->app, call, out);
+    if (type != NULL)
+        return type;
+    err_write_json(out, call->err.code, str_from(call->err.message));
+    return "application/json";
+}
+
 void
 http_reply_error(struct http_call *call)
 {
     struct buf body = BUF_INIT;
-    enum err_code code = err_is_set(&call->err) ? call->err.code : ERR_INTERNAL;
-    int status = err_http_status(code);
-    err_write_json(&body, code, str_from(call->err.message));
+    if (!err_is_set(&call->err))
+        (void) err_set(&call->err, ERR_INTERNAL, "The request failed without a reason.");
+    int status = err_http_status(call->err.code);
+    const char *type = render_error(call, &body);
     if (status == 503) {
         char seconds[8];
         (void) snprintf(seconds, sizeof(seconds), "%d", RETRY_AFTER_S);
         http_call_add_header(call, "Retry-After", seconds);
     }
-    struct http_reply reply = {.status = status,
-                               .content_type = "application/json",
-                               .body = buf_str(&body),
-                               .owned = body.data};
+    struct http_reply reply = {
+        .status = status, .content_type = type, .body = buf_str(&body), .owned = body.data};
     send_encoded(call, &reply);
 }
 

@@ -2,6 +2,7 @@
  * the request record, its body and its memory. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "net/http_internal.h"
 
@@ -65,7 +66,9 @@ http_request_free(struct http_request *r)
 void
 http_request_conn_gone(struct http_request *r, enum conn_state state)
 {
-    if (state == CONN_STREAMING)
+    if (state == CONN_STREAMING && r->stream != NULL)
+        http_stream_gone(r->stream);
+    else if (state == CONN_STREAMING)
         http_pieces_gone(r->pieces);
     if (state != CONN_HANDLING) {
         http_request_free(r);
@@ -179,7 +182,8 @@ http_request_on_ticket(struct evhttp_request *ticket, void *server)
                                  .method = h->method,
                                  .path = h->path,
                                  .query = h->query,
-                                 .app = c->server->conf.app};
+                                 .app = c->server->conf.app,
+                                 .began_us = clock_mono_us()};
     dispatch(r);
 }
 
@@ -212,6 +216,13 @@ http_call_take_body(struct http_call *call, struct buf *out, size_t max)
     if (r->server != NULL)
         http_server_body_shrank(r->server, (uint64_t) got);
     return (size_t) got;
+}
+
+void
+http_call_watch(struct http_call *call)
+{
+    if (call->request->conn != NULL)
+        server_conn_watch(call->request->conn);
 }
 
 const char *

@@ -20,6 +20,7 @@ enum {
     SWEEP_MAX_MS = 1000,
     TICKET_LIMIT_BYTES = 4096, /* evhttp reads nothing but tickets */
     TRIM_ABOVE_BYTES = 16 * 1024 * 1024,
+    TRIM_PIECE_BYTES = 4 * 1024 * 1024, /* of bodies consumed: trimming all of 100 MB takes 15 ms */
 };
 
 static void
@@ -74,6 +75,7 @@ on_chores(evutil_socket_t fd, short what, void *arg)
     while (!TAILQ_EMPTY(&s->unadopted))
         server_conn_adopt(TAILQ_FIRST(&s->unadopted));
     http_lingering_begin_all(s);
+    server_conn_watch_all(s);
     if (s->stats.connections > 0 && !loop_timer_is_set(&s->sweep))
         loop_timer_set_ms(&s->sweep, sweep_period_ms(&s->conf));
 }
@@ -99,9 +101,13 @@ void
 http_server_body_shrank(struct http_server *s, uint64_t n)
 {
     s->stats.buffered_body_bytes -= n;
-    if (s->stats.buffered_body_bytes > 0 || s->peak_body_bytes < TRIM_ABOVE_BYTES)
+    s->untrimmed_bytes += n;
+    if (s->peak_body_bytes < TRIM_ABOVE_BYTES ||
+        (s->stats.buffered_body_bytes > 0 && s->untrimmed_bytes < TRIM_PIECE_BYTES))
         return;
-    s->peak_body_bytes = 0;
+    if (s->stats.buffered_body_bytes == 0)
+        s->peak_body_bytes = 0;
+    s->untrimmed_bytes = 0;
     loop_defer(s->loop, trim_heap, NULL); /* the heap would keep all of it */
 }
 
@@ -153,6 +159,7 @@ http_server_new(struct loop *l, const struct http_server_conf *conf, struct err 
     fill_defaults(&s->conf);
     TAILQ_INIT(&s->conns);
     TAILQ_INIT(&s->unadopted);
+    TAILQ_INIT(&s->to_watch);
     TAILQ_INIT(&s->lingering);
     loop_timer_init(&s->sweep, l, sweep, s);
     loop_timer_init(&s->drained, l, report_drained, s);

@@ -36,9 +36,11 @@ struct http_call {
     struct str path, query;    /* raw */
     const struct route *route; /* filled by `handle`'s router, not by net/ */
     struct str params[ROUTE_MAX_PARAMS];
-    struct err err; /* set by a handler that returns HTTP_ERROR */
-    void *app;      /* http_server_conf.app */
-    void *state;    /* the handler's own while it waits */
+    struct err err;   /* set by a handler that returns HTTP_ERROR */
+    void *app;        /* http_server_conf.app */
+    void *state;      /* the handler's own while it waits */
+    int64_t began_us; /* monotonic: the request was complete */
+    bool is_slow;     /* waits on purpose: its time says nothing of the server */
     /* Called once if the client goes away or the server gives up while the handler waits; after it
      * returns the call must not be touched. The handler sets it before returning HTTP_WAIT. When
      * NULL, the call stays valid until replied. */
@@ -64,6 +66,12 @@ struct http_server_conf {
      * when chunked. */
     void (*too_large)(void *app, const struct http_head *head, uint64_t declared, uint64_t limit,
                       struct err *ret);
+    /* An answer begins to leave, also a refusal of the gate (without a route then). For counting;
+     * NULL: nobody does. */
+    void (*replied)(void *app, const struct http_call *call, int status);
+    /* How call->err looks to the clients of this path: appends the body and returns its media type
+     * (static). NULL, also for the member: the four-key object. */
+    const char *(*render_error)(void *app, const struct http_call *call, struct buf *out);
 };
 
 struct http_server *http_server_new(struct loop *l, const struct http_server_conf *conf,
@@ -91,6 +99,10 @@ uint64_t http_call_body_left(const struct http_call *call); /* raw bytes not yet
 /* Takes up to max bytes of the raw body out, appending to out; returns the number taken. */
 size_t http_call_take_body(struct http_call *call, struct buf *out, size_t max);
 const char *http_call_peer(const struct http_call *call); /* "127.0.0.1" */
+/* For handlers that wait long: a client that leaves is noticed at once (on_gone, which must be set,
+ * never from inside), not when it is written to. One that only closes its sending side counts as
+ * gone. */
+void http_call_watch(struct http_call *call);
 
 /* --- answering: exactly one of these per call, exactly once
  * --------------------------------------------------------- Bodies are compressed when the client
@@ -116,3 +128,34 @@ enum http_piece { HTTP_PIECE_MORE, HTTP_PIECE_LAST, HTTP_PIECE_FAILED /* connect
 void http_reply_pieces(struct http_call *call, int status, const char *content_type,
                        enum http_piece (*make)(void *arg, struct buf *out, int64_t deadline_us),
                        void (*release)(void *arg), void *arg);
+/* Pieces that are `size` bytes in all: sent with Content-Length and as they are, never encoded. */
+struct http_sized {
+    int status;
+    const char *content_type;
+    uint64_t size;
+    enum http_piece (*make)(void *arg, struct buf *out, int64_t deadline_us);
+    void (*release)(void *arg);
+    void *arg;
+};
+void http_reply_sized(struct http_call *call, const struct http_sized *body);
+
+/* Answers without an end (server-sent events, logs): 200, never encoded, a chunk a write. The call
+ * stays valid until the stream is ended, cut or gone. A client that takes nothing of a waiting
+ * output for body_timeout_ms is cut off. */
+struct http_stream;
+struct http_stream_hooks {
+    void *arg;
+    void (*gone)(void *arg);    /* the client is gone, and with it stream and call */
+    void (*drained)(void *arg); /* see http_stream_await_drained; may be NULL when that is unused */
+};
+/* NULL: the call is over already (the client is gone, or wanted the head only). */
+struct http_stream *http_reply_stream(struct http_call *call, const char *content_type,
+                                      const struct http_stream_hooks *hooks);
+/* Copies the bytes; false: out of memory, cut it. How much may wait is the caller's to bound. */
+bool http_stream_write(struct http_stream *s, struct str bytes);
+size_t http_stream_waiting(const struct http_stream *s); /* bytes that did not leave yet */
+/* Asks for one call of drained() when most of the output has left; call it only while more than
+ * 16 KiB wait. It must not touch the stream. */
+void http_stream_await_drained(struct http_stream *s);
+void http_stream_end(struct http_stream *s); /* in good order; the call is gone */
+void http_stream_cut(struct http_stream *s); /* the client sees that it is cut; the call is gone */

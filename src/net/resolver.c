@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/resolver_hosts.h"
+#include "net/resolver_tcp.h"
 
 enum {
     SKEW_MS = 300, /* how long an answer of one family waits for the other */
@@ -55,7 +56,9 @@ struct dns {
 struct query {
     struct resolver_lookup *lookup; /* NULL: nobody waits */
     struct dns *dns;
-    struct evdns_request *request;
+    int family;
+    struct evdns_request *request; /* NULL once the answer has come, truncated: */
+    struct resolver_tcp *tcp;      /* it is being asked for again */
 };
 
 struct resolver_lookup {
@@ -264,15 +267,37 @@ add_address(struct addresses *to, int family, const void *bytes)
 }
 
 static void
-lookup_free(struct resolver_lookup *lookup)
+query_end(struct query *q)
+{
+    struct dns *d = q->dns;
+    d->n_queries--;
+    if (d->is_retired && d->n_queries == 0)
+        loop_defer(d->loop, dns_free, d);
+    free(q);
+}
+
+static void
+lookup_cancel_queries(struct resolver_lookup *lookup)
 {
     for (int i = 0; i < 2; i++) {
         struct query *q = lookup->queries[i];
+        lookup->queries[i] = NULL;
         if (q == NULL)
             continue;
         q->lookup = NULL;
-        evdns_cancel_request(q->dns->base, q->request); /* its callback comes and frees q */
+        if (q->tcp == NULL) {
+            evdns_cancel_request(q->dns->base, q->request); /* its callback comes and ends q */
+        } else {
+            resolver_tcp_cancel(q->tcp);
+            query_end(q);
+        }
     }
+}
+
+static void
+lookup_free(struct resolver_lookup *lookup)
+{
+    lookup_cancel_queries(lookup);
     *lookup->link = lookup->next;
     if (lookup->next != NULL)
         lookup->next->link = lookup->link;
@@ -302,14 +327,7 @@ on_lookup_timer(void *arg)
 {
     struct resolver_lookup *lookup = arg;
     struct resolver *r = lookup->resolver;
-    for (int i = 0; i < 2; i++) {
-        struct query *q = lookup->queries[i];
-        if (q == NULL)
-            continue;
-        q->lookup = NULL;
-        evdns_cancel_request(q->dns->base, q->request);
-        lookup->queries[i] = NULL;
-    }
+    lookup_cancel_queries(lookup);
     *lookup->link = lookup->next;
     if (lookup->next != NULL)
         lookup->next->link = lookup->link;
@@ -330,7 +348,7 @@ static const struct {
     {DNS_ERR_REFUSED, "the name server refused to answer"},
     {DNS_ERR_NOTIMPL, "the name server does not support the question"},
     {DNS_ERR_FORMAT, "the name server did not understand the question"},
-    {DNS_ERR_TRUNCATED, "the name server's answer is too long for a datagram (truncated)"},
+    {DNS_ERR_TRUNCATED, "the name server's answer is truncated, and none came over TCP"},
     {DNS_ERR_NOTEXIST, "no such host"},
 };
 
@@ -357,15 +375,13 @@ note_error(struct resolver_lookup *lookup, int code)
 }
 
 static void
-note_answer(struct resolver_lookup *lookup, int type, int count, int ttl, const void *data)
+note_answer(struct resolver_lookup *lookup, int family, const struct dns_answer *answer)
 {
-    size_t size = type == DNS_IPv4_A ? 4 : 16;
-    uint32_t ttl_s = ttl > 0 ? (uint32_t) ttl : 0;
-    for (int i = 0; i < count; i++)
-        add_address(&lookup->found, type == DNS_IPv4_A ? AF_INET : AF_INET6,
-                    (const char *) data + (size_t) i * size);
-    if (count > 0 && ttl_s < lookup->ttl_s)
-        lookup->ttl_s = ttl_s;
+    size_t size = family == AF_INET ? 4 : 16;
+    for (size_t i = 0; i < answer->n; i++)
+        add_address(&lookup->found, family, answer->addresses + i * size);
+    if (answer->ttl_s < lookup->ttl_s)
+        lookup->ttl_s = answer->ttl_s;
 }
 
 /* One family has ended: report now, wait a moment for the other, or wait for all of it. */
@@ -383,25 +399,15 @@ lookup_proceed(struct resolver_lookup *lookup, bool is_final)
     loop_timer_set_ms(&lookup->timer, 0);
 }
 
+/* Consumes q. result: one of evdns; the addresses only with DNS_ERR_NONE. */
 static void
-query_end(struct query *q)
+query_answered(struct query *q, int result, const struct dns_answer *answer)
 {
-    struct dns *d = q->dns;
-    d->n_queries--;
-    if (d->is_retired && d->n_queries == 0)
-        loop_defer(d->loop, dns_free, d);
-    free(q);
-}
-
-static void
-on_answer(int result, char type, int count, int ttl, void *data, void *arg)
-{
-    struct query *q = arg;
     struct resolver_lookup *lookup = q->lookup;
     if (lookup != NULL) {
         lookup->queries[lookup->queries[0] == q ? 0 : 1] = NULL;
-        if (result == DNS_ERR_NONE && count > 0)
-            note_answer(lookup, type, count, ttl, data);
+        if (result == DNS_ERR_NONE && answer->n > 0)
+            note_answer(lookup, q->family, answer);
         else
             note_error(lookup, result == DNS_ERR_NONE ? DNS_ERR_NODATA : result);
         /* A name that does not exist has no address of the other family either. */
@@ -410,12 +416,57 @@ on_answer(int result, char type, int count, int ttl, void *data, void *arg)
     query_end(q);
 }
 
+static void
+on_tcp_answer(void *arg, const struct dns_answer *answer)
+{
+    query_answered(arg, answer != NULL ? answer->rcode : DNS_ERR_TRUNCATED, answer);
+}
+
+/* The answer did not fit a datagram: the same server is asked again over TCP. Not for names without
+ * a dot, where evdns has gone through the search list and says not at which name it met that. */
+static bool
+ask_over_tcp(struct query *q)
+{
+    struct sockaddr_storage server;
+    if (q->lookup == NULL || strchr(q->lookup->name, '.') == NULL)
+        return false;
+    int len = evdns_base_get_nameserver_addr(q->dns->base, 0, (struct sockaddr *) &server,
+                                             sizeof(server));
+    if (len <= 0 || (size_t) len > sizeof(server))
+        return false;
+    struct resolver_tcp_conf conf = {
+        .loop = q->dns->loop,
+        .server = (struct sockaddr *) &server,
+        .server_len = len,
+        .name = q->lookup->name,
+        .type = q->family == AF_INET ? DNS_TYPE_A : DNS_TYPE_AAAA,
+    };
+    q->request = NULL;
+    q->tcp = resolver_tcp_start(&conf, on_tcp_answer, q);
+    return true;
+}
+
+static void
+on_answer(int result, char type, int count, int ttl, void *data, void *arg)
+{
+    struct query *q = arg;
+    struct dns_answer answer = {.ttl_s = ttl > 0 ? (uint32_t) ttl : 0};
+    size_t size = type == DNS_IPv4_A ? 4 : 16;
+    if (result == DNS_ERR_TRUNCATED && ask_over_tcp(q))
+        return;
+    if (result == DNS_ERR_NONE && count > 0) {
+        answer.n = count < RESOLVER_MAX_ADDRESSES ? (size_t) count : RESOLVER_MAX_ADDRESSES;
+        memcpy(answer.addresses, data, answer.n * size);
+    }
+    query_answered(q, result, &answer);
+}
+
 static struct query *
 ask(struct resolver_lookup *lookup, int family)
 {
     struct dns *d = lookup->resolver->dns;
     struct query *q = mem_new(1, sizeof(*q));
-    *q = (struct query){.lookup = lookup, .dns = d};
+    *q = (struct query){.lookup = lookup, .dns = d, .family = family};
     /* Never calls back from inside: answers are deferred callbacks. */
     q->request = family == AF_INET
                      ? evdns_base_resolve_ipv4(d->base, lookup->name, 0, on_answer, q)
@@ -462,14 +513,22 @@ answer_hosts(struct resolver_lookup *lookup)
     return lookup->found.n > 0;
 }
 
+bool
+resolver_is_localhost(const char *name)
+{
+    struct str s = str_from(name), tail = STR(".localhost");
+    if (s.len > 0 && s.data[s.len - 1] == '.')
+        s.len--;
+    return str_equal_nocase(s, STR("localhost")) ||
+           (s.len > tail.len && str_equal_nocase(str_slice(s, s.len - tail.len, s.len), tail));
+}
+
 /* Names of this machine never go to a name server (RFC 6761). */
 static bool
 answer_localhost(struct resolver_lookup *lookup)
 {
     static const uint8_t v4[4] = {127, 0, 0, 1}, v6[16] = {[15] = 1};
-    size_t len = strlen(lookup->name), tail = strlen(".localhost");
-    bool is_local = strcasecmp(lookup->name, "localhost") == 0 ||
-                    (len > tail && strcasecmp(lookup->name + len - tail, ".localhost") == 0);
+    bool is_local = resolver_is_localhost(lookup->name);
     if (is_local) {
         add_address(&lookup->found, AF_INET, v4);
         add_address(&lookup->found, AF_INET6, v6);

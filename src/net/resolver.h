@@ -29,9 +29,12 @@ void resolver_free(struct resolver *r);
 int resolver_reload(struct resolver *r, struct err *err);
 
 /* fn is called exactly once, later, unless canceled. There is no time limit beyond those of the
- * name server's answers (two attempts of two seconds each): the caller cancels at its deadline. */
+ * name server's answers (two attempts of two seconds each, five seconds for one over TCP after an
+ * answer that did not fit a datagram): the caller cancels at its deadline. */
 struct resolver_lookup *resolver_start(struct resolver *r, const char *name, resolver_fn *fn,
                                        void *arg);
+/* "localhost" and what ends in ".localhost" (RFC 6761), any case, with or without a final dot. */
+bool resolver_is_localhost(const char *name);
 void resolver_cancel(struct resolver_lookup *lookup); /* before fn was called; fn is not called */
 /* Answers are kept for their time to live, at most 30 s; this drops one that turned
  * out to be of no use. */

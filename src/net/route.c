@@ -47,13 +47,20 @@ split_path(struct str path, struct str ret[MAX_SEGMENTS])
     return n;
 }
 
-/* How specific the pattern is for this path: a bit for each segment, set for a literal, the first
- * segment highest; -1 when it does not match. Fills params. Every request comes through here, for
- * every row: no calls but memcmp. */
-static int
-match_pattern(const char *p, const struct str *segments, int n, struct str params[ROUTE_MAX_PARAMS])
+uint8_t
+route_depth(const char *pattern)
 {
-    int rank = 0, n_params = 0;
+    struct str segments[MAX_SEGMENTS];
+    return (uint8_t) split_path(str_from(pattern), segments);
+}
+
+/* How specific the pattern is for this path: a bit for each segment, set for a literal, the first
+ * segment highest; -1 when it does not match. Every request comes through here, for many rows: no
+ * calls. */
+static int
+match_pattern(const char *p, const struct str *segments, int n)
+{
+    int rank = 0;
     for (int i = 0; i < n; i++) {
         struct str got = segments[i];
         if (*p++ != '/')
@@ -61,8 +68,6 @@ match_pattern(const char *p, const struct str *segments, int n, struct str param
         if (*p == '{') {
             while (*p != '/' && *p != '\0')
                 p++;
-            if (n_params < ROUTE_MAX_PARAMS)
-                params[n_params++] = got;
             continue;
         }
         for (size_t k = 0; k < got.len; k++) {
@@ -76,6 +81,18 @@ match_pattern(const char *p, const struct str *segments, int n, struct str param
     return *p == '\0' || (p[0] == '/' && p[1] == '\0') ? rank : -1;
 }
 
+/* Of a pattern that matches. */
+static void
+take_params(const char *p, const struct str *segments, int n, struct str ret[ROUTE_MAX_PARAMS])
+{
+    int n_params = 0;
+    for (int i = 0; i < n && n_params < ROUTE_MAX_PARAMS; i++) {
+        p = strchr(p, '/') + 1; /* there is one a segment */
+        if (*p == '{')
+            ret[n_params++] = segments[i];
+    }
+}
+
 static bool
 method_fits(const struct route *row, enum http_method method)
 {
@@ -85,14 +102,16 @@ method_fits(const struct route *row, enum http_method method)
 /* The most specific pattern owns the path, whatever its methods: GET on a path that only POST knows
  * is a 405, also when a pattern with a parameter in that place has GET (as upstream). */
 struct route_match
-route_find(const struct route *const *rows, size_t n, enum http_method method, struct str path)
+route_find(const struct route *const *rows, const uint8_t *depths, size_t n,
+           enum http_method method, struct str path)
 {
     struct route_match best = {0};
     struct str segments[MAX_SEGMENTS];
     int best_rank = -1, n_segments = split_path(path, segments);
     for (size_t i = 0; n_segments >= 0 && i < n; i++) {
-        struct str params[ROUTE_MAX_PARAMS] = {{0}};
-        int rank = match_pattern(rows[i]->pattern, segments, n_segments, params);
+        if (depths[i] != n_segments)
+            continue;
+        int rank = match_pattern(rows[i]->pattern, segments, n_segments);
         if (rank < 0 || rank < best_rank)
             continue;
         if (rank > best_rank)
@@ -100,10 +119,10 @@ route_find(const struct route *const *rows, size_t n, enum http_method method, s
         best_rank = rank;
         best.path_exists = true;
         bool is_better = best.route == NULL || best.route->method != method;
-        if (method_fits(rows[i], method) && is_better) {
+        if (method_fits(rows[i], method) && is_better)
             best.route = rows[i];
-            memcpy(best.params, params, sizeof(params));
-        }
     }
+    if (best.route != NULL)
+        take_params(best.route->pattern, segments, n_segments, best.params);
     return best;
 }

@@ -18,7 +18,9 @@ enum http_method {
 const char *http_method_name(enum http_method m);
 bool http_method_parse(struct str name, enum http_method *ret); /* exact, upper case */
 
-struct http_call; /* http_server.h */
+struct http_call;   /* http_server.h */
+struct param_table; /* these two are api/'s */
+struct fields;
 
 /* What a handler says: the reply was sent; call->err is to be rendered; or it waits and will call
  * http_resume-style functions later (http_server.h). */
@@ -40,6 +42,12 @@ struct route {
     unsigned flags;
     enum http_result (*handler)(struct http_call *call);
     const char *summary; /* one line for documents */
+    /* the rest is for documents only: api/openapi.c */
+    const struct param_table *query; /* NULL: no parameters */
+    const struct fields *body;       /* of a JSON object; NULL: of any shape, or no body */
+    const char *header;              /* a request header that it knows */
+    int status;                      /* of success; 0: 202 with ROUTE_ENQUEUES, else 200 */
+    const char *answer;              /* content type of success; NULL: JSON */
 };
 
 struct route_match {
@@ -50,5 +58,7 @@ struct route_match {
 /* Matches a raw path (no query). Runs of '/' count as one, trailing ones are ignored. HEAD matches
  * GET rows. The pattern with the earliest literal segments owns a path, whatever the order of rows
  * and whatever methods it knows. */
-struct route_match route_find(const struct route *const *rows, size_t n, enum http_method method,
-                              struct str path);
+struct route_match route_find(const struct route *const *rows, const uint8_t *depths, size_t n,
+                              enum http_method method, struct str path);
+/* How many segments a pattern has; most rows need no closer look. route_find wants it of each. */
+uint8_t route_depth(const char *pattern);

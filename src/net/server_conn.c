@@ -112,6 +112,40 @@ server_conn_set_state(struct server_conn *c, enum conn_state state)
         c->since_us = clock_mono_us();
 }
 
+/* --- seeing the client leave ----------------------------------------------------------------- */
+
+void
+server_conn_watch(struct server_conn *c)
+{
+    if (c->is_to_watch || c->is_watched)
+        return;
+    c->is_to_watch = true;
+    TAILQ_INSERT_TAIL(&c->server->to_watch, c, watch_link);
+    event_active(c->server->chores, 0, 0); /* over TLS the end may be told from inside enabling */
+}
+
+void
+server_conn_watch_all(struct http_server *s)
+{
+    while (!TAILQ_EMPTY(&s->to_watch)) {
+        struct server_conn *c = TAILQ_FIRST(&s->to_watch);
+        TAILQ_REMOVE(&s->to_watch, c, watch_link);
+        c->is_to_watch = false;
+        c->is_watched = true;
+        (void) bufferevent_enable(c->bev, EV_READ); /* no memory: seen when it is written to */
+    }
+}
+
+static void
+end_watch(struct server_conn *c)
+{
+    if (c->is_to_watch)
+        TAILQ_REMOVE(&c->server->to_watch, c, watch_link);
+    if (c->is_watched)
+        (void) bufferevent_disable(c->bev, EV_READ); /* nothing can fail on the way */
+    c->is_to_watch = c->is_watched = false;
+}
+
 /* --- close --------------------------------------------------------------------------------- */
 
 /* A bufferevent that outlives its connection so that the client can read its answer: without it the
@@ -218,6 +252,7 @@ on_close(struct evhttp_connection *evcon, void *arg)
     if (c->ticket != NULL && evhttp_request_get_connection(c->ticket) == NULL)
         evhttp_request_free(c->ticket);
     TAILQ_REMOVE(&s->conns, c, link);
+    end_watch(c);
     s->slots[c->slot] = NULL;
     struct http_request *request = c->request;
     free(c);
@@ -310,6 +345,7 @@ void
 server_conn_finish(struct server_conn *c)
 {
     struct evhttp_request *ticket = c->ticket;
+    end_watch(c);
     c->has_served = true;
     server_conn_set_state(c, CONN_WRITING);
     set_callbacks(c, false, true);

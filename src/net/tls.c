@@ -1,5 +1,5 @@
-/* Owns the OpenSSL contexts of both sides. Knows nothing of sockets; connections take the context
- * through tls_internal.h. */
+/* What the OpenSSL contexts of both sides have in common, and the server's; the client's are in
+ * tls_client.c. Knows nothing of sockets; connections take the context through tls_internal.h. */
 #include "net/tls.h"
 
 #include <openssl/err.h>
@@ -15,14 +15,8 @@ struct tls_server {
     bool require_auth;
 };
 
-struct tls_client {
-    SSL_CTX *ctx;
-    char *ca_path;
-};
-
-/* The oldest queued OpenSSL error in words; empties the queue. */
-static const char *
-openssl_reason(void)
+const char *
+tls_error_text(void)
 {
     unsigned long code = ERR_get_error();
     const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
@@ -32,19 +26,19 @@ openssl_reason(void)
     return code != 0 && ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : "unknown error";
 }
 
-static int
-fail(struct err *err, const char *what, const char *path)
+int
+tls_fail_file(struct err *err, const char *what, const char *path)
 {
-    return err_set(err, ERR_INTERNAL, "cannot %s `%s`: %s", what, path, openssl_reason());
+    return err_set(err, ERR_INTERNAL, "cannot %s `%s`: %s", what, path, tls_error_text());
 }
 
-static SSL_CTX *
-new_ctx(const SSL_METHOD *method, struct err *err)
+SSL_CTX *
+tls_ctx_new(const SSL_METHOD *method, struct err *err)
 {
     ERR_clear_error();
     SSL_CTX *ctx = SSL_CTX_new(method);
     if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) {
-        (void) err_set(err, ERR_INTERNAL, "cannot set up TLS: %s", openssl_reason());
+        (void) err_set(err, ERR_INTERNAL, "cannot set up TLS: %s", tls_error_text());
         SSL_CTX_free(ctx);
         return NULL;
     }
@@ -73,7 +67,7 @@ load_client_auth(SSL_CTX *ctx, const struct tls_server *t, struct err *err)
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(t->auth_path);
     if (names == NULL || SSL_CTX_load_verify_locations(ctx, t->auth_path, NULL) != 1) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
-        return fail(err, "read the client authorities", t->auth_path);
+        return tls_fail_file(err, "read the client authorities", t->auth_path);
     }
     SSL_CTX_set_client_CA_list(ctx, names);
     int mode = SSL_VERIFY_PEER | (t->require_auth ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
@@ -89,18 +83,18 @@ load_server(SSL_CTX *ctx, const struct tls_server *t, struct err *err)
     /* Sessions are resumed by tickets; the identifier is needed once client certificates are. */
     (void) SSL_CTX_set_session_id_context(ctx, (const unsigned char *) "taskhook", 8);
     if (SSL_CTX_use_certificate_chain_file(ctx, t->cert_path) != 1)
-        return fail(err, "read the certificate", t->cert_path);
+        return tls_fail_file(err, "read the certificate", t->cert_path);
     if (SSL_CTX_use_PrivateKey_file(ctx, t->key_path, SSL_FILETYPE_PEM) != 1)
-        return fail(err, "read the private key", t->key_path);
+        return tls_fail_file(err, "read the private key", t->key_path);
     if (SSL_CTX_check_private_key(ctx) != 1)
-        return fail(err, "use the private key", t->key_path);
+        return tls_fail_file(err, "use the private key", t->key_path);
     return t->auth_path != NULL ? load_client_auth(ctx, t, err) : 0;
 }
 
 int
 tls_server_reload(struct tls_server *t, struct err *err)
 {
-    SSL_CTX *ctx = new_ctx(TLS_server_method(), err);
+    SSL_CTX *ctx = tls_ctx_new(TLS_server_method(), err);
     if (ctx == NULL)
         return -1;
     if (load_server(ctx, t, err) < 0) {
@@ -141,58 +135,6 @@ tls_server_free(struct tls_server *t)
 
 SSL_CTX *
 tls_server_ctx(struct tls_server *t)
-{
-    return t->ctx;
-}
-
-/* --- the client's side --------------------------------------------------------------------- */
-
-int
-tls_client_reload(struct tls_client *t, struct err *err)
-{
-    SSL_CTX *ctx = new_ctx(TLS_client_method(), err);
-    if (ctx == NULL)
-        return -1;
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    int result = 0;
-    if (SSL_CTX_set_default_verify_paths(ctx) != 1)
-        result = err_set(err, ERR_INTERNAL, "cannot read the system's authorities: %s",
-                         openssl_reason());
-    else if (t->ca_path != NULL && SSL_CTX_load_verify_locations(ctx, t->ca_path, NULL) != 1)
-        result = fail(err, "read the authorities", t->ca_path);
-    if (result < 0) {
-        SSL_CTX_free(ctx);
-        return result;
-    }
-    SSL_CTX_free(t->ctx);
-    t->ctx = ctx;
-    return 0;
-}
-
-struct tls_client *
-tls_client_new(const char *ca_path, struct err *err)
-{
-    struct tls_client *t = mem_new(1, sizeof(*t));
-    t->ca_path = mem_strdup(ca_path);
-    if (tls_client_reload(t, err) < 0) {
-        tls_client_free(t);
-        return NULL;
-    }
-    return t;
-}
-
-void
-tls_client_free(struct tls_client *t)
-{
-    if (t == NULL)
-        return;
-    SSL_CTX_free(t->ctx);
-    free(t->ca_path);
-    free(t);
-}
-
-SSL_CTX *
-tls_client_ctx(struct tls_client *t)
 {
     return t->ctx;
 }

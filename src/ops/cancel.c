@@ -9,7 +9,7 @@
 struct cancelation {
     uint32_t uid; /* of the cancelation itself */
     struct task task;
-    struct uidset matched;
+    struct uidmap matched;
     uint32_t at;
     uint64_t n_canceled;
 };
@@ -23,7 +23,7 @@ cancelation_free(struct batch_run *run)
         return;
     run->state = NULL;
     task_done(&c->task);
-    uidset_done(&c->matched);
+    uidmap_done(&c->matched);
     free(c);
 }
 
@@ -39,14 +39,11 @@ cancelation_prepare(struct batch_run *run)
     c = mem_new(1, sizeof(*c));
     run->state = c;
     c->uid = run->members[0].uid;
-    uidset_init(&c->matched);
     rc = ops_load_task(run, txn, 0, &c->task);
+    if (rc == 0 && (rc = queue_matched(txn, c->uid, &c->matched)) < 0)
+        (void) ops_store_error(run, rc);
     store_abort(txn);
-    if (rc < 0)
-        return rc;
-    if (c->task.matched != NULL && !uidset_read(&c->matched, str_from(c->task.matched)))
-        return ops_store_error(run, STORE_ECORRUPT);
-    return OP_DONE;
+    return rc < 0 ? -1 : OP_DONE;
 }
 
 static int
@@ -70,7 +67,7 @@ cancel_next(struct batch_run *run, struct store_txn *txn)
 {
     struct cancelation *c = run->state;
     uint32_t uid;
-    int rc = queue_next_enqueued(run->queue, txn, &c->matched, c->at, &uid);
+    int rc = queue_next_enqueued(txn, &c->matched, c->at, &uid);
 
     if (rc != 1 || uid >= c->uid)
         return rc < 0 ? rc : 0;

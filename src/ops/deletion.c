@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "ops/ops_internal.h"
+#include "ops/staging.h"
 
 struct deletion {
     struct index_info info;
@@ -96,6 +97,8 @@ deletion_finish(struct batch_run *run, struct store_txn *txn)
     struct deletion *d = run->state;
     int rc = d->exists ? catalog_delete(txn, str_from(run->index_uid)) : 0;
 
+    if (rc >= 0 && !err_is_set(&d->err)) /* the deletion itself is the last of the batch */
+        rc = staging_drop(txn, str_from(run->index_uid), run->members[run->n_members - 1].uid);
     return rc < 0 ? rc : 0;
 }
 
@@ -105,6 +108,7 @@ deletion_done(struct batch_run *run)
     struct deletion *d = run->state;
     struct ops *o = queue_op_arg(run);
 
+    collector_wake(o->collector);
     if (d->exists)
         index_remove(o->indexes, &d->info.uuid);
     deletion_free(run);

@@ -12,6 +12,7 @@ static const char *const counter_names[KIND_COUNT] = {
     [KIND_INDEX_DELETION] = "deletedDocuments",
     [KIND_TASK_CANCELATION] = "canceledTasks",
     [KIND_TASK_DELETION] = "deletedTasks",
+    [KIND_INDEX_DEPLOY] = "indexedDocuments",
 };
 
 static void

@@ -1,6 +1,6 @@
-/* Document batches: imports, deletions by ids and clear-alls of one index, in one transaction of
- * its environment. Owns the phases (documents.h), the creation of the index, the applied record and
- * the catalogue row afterwards. */
+/* Document and settings batches: imports, deletions, clear-alls and settings of one index, in one
+ * transaction of its environment. Owns the phases (documents.h), the creation of the index, the
+ * applied record and the catalogue row afterwards. */
 #include "ops/documents.h"
 
 #include <stdlib.h>
@@ -12,10 +12,11 @@
 enum { CREATIONS_MAX = 5 /* a turn may be refused because of somebody else's write */ };
 
 static char progress_indexing[] = "indexing";
+static char progress_settings[] = "apply the settings";
 
 static const char *const phase_names[] = {
-    [DOCUMENTS_OPEN] = "open", [DOCUMENTS_SCAN] = "scan", [DOCUMENTS_WORK] = "work",
-    [DOCUMENTS_FAIL] = "fail", [DOCUMENTS_DONE] = "done",
+    [DOCUMENTS_OPEN] = "open",     [DOCUMENTS_SCAN] = "scan", [DOCUMENTS_WORK] = "work",
+    [DOCUMENTS_SETTLE] = "settle", [DOCUMENTS_FAIL] = "fail", [DOCUMENTS_DONE] = "done",
 };
 
 static void
@@ -56,10 +57,12 @@ documents_free(struct batch_run *run)
     index_release(d->index);
     index_info_done(&d->info);
     applied_done(&d->applied);
+    settings_done(&d->settings);
     json_scratch_free(d->scratch);
     buf_done(&d->id);
     buf_done(&d->outcomes);
     err_done(&d->err);
+    free(d->deploy);
     free(d->roles);
     free(d->batch_primary_key);
     free(d->new_primary_key);
@@ -166,12 +169,19 @@ scan_task(struct documents *d, const struct task *t)
     d->roles[d->at++] = (uint8_t) t->role;
 }
 
+/* Progress is in tasks where most are swallowed or none has a payload, else in bytes. */
+static bool
+counts_tasks(const struct documents *d)
+{
+    return d->has_clear || d->payload_bytes == 0;
+}
+
 static int
 begin_work(struct documents *d)
 {
     d->at = 0;
-    d->run->progress_step = progress_indexing;
-    d->run->progress_total = d->has_clear ? d->run->n_members : d->payload_bytes;
+    d->run->progress_step = d->run->type == BATCH_SETTINGS ? progress_settings : progress_indexing;
+    d->run->progress_total = counts_tasks(d) ? d->run->n_members : d->payload_bytes;
     if (d->has_clear) {
         d->n_cleared = index_writer_count(d->writer);
         if (index_writer_clear(d->writer, &d->err) < 0)
@@ -205,14 +215,14 @@ scan(struct documents *d, int64_t deadline_us)
 
 /* --- WORK */
 
-/* Tasks where all are swallowed, else payload bytes; an import goes over its own twice. */
+/* An import goes over its payload twice. */
 static void
 note_progress(struct documents *d)
 {
     const struct member *m = &d->member;
     uint64_t read = m->at < m->text.len ? m->at : m->text.len;
 
-    if (d->has_clear)
+    if (counts_tasks(d))
         d->run->progress_done = d->at;
     else if (m->is_open && d->roles[d->at] == ROLE_IMPORT)
         d->run->progress_done = d->done_bytes + (read + (m->is_checked ? m->text.len : 0)) / 2;
@@ -236,6 +246,17 @@ work(struct documents *d, int64_t deadline_us)
     }
     if (d->at < d->run->n_members)
         return OP_MORE;
+    set_phase(d, d->has_success ? DOCUMENTS_SETTLE : DOCUMENTS_DONE);
+    return d->has_success ? OP_MORE : OP_DONE;
+}
+
+static int
+settle(struct documents *d, int64_t deadline_us)
+{
+    int rc = index_writer_settle(d->writer, deadline_us, &d->err);
+
+    if (rc != 0)
+        return rc < 0 ? rc : OP_MORE;
     set_phase(d, DOCUMENTS_DONE);
     return OP_DONE;
 }
@@ -250,6 +271,8 @@ documents_step(struct batch_run *run, int64_t deadline_us)
         rc = scan(d, deadline_us);
     else if (d->phase == DOCUMENTS_WORK)
         rc = work(d, deadline_us);
+    else if (d->phase == DOCUMENTS_SETTLE)
+        rc = settle(d, deadline_us);
     else if (d->phase == DOCUMENTS_FAIL)
         return ops_fail_all(run, &d->at, &d->err, deadline_us);
     if (rc >= 0 || !err_is_set(&d->err))
@@ -277,8 +300,11 @@ write_and_commit(struct documents *d)
 {
     struct index_writer *w = d->writer;
     struct buf record = BUF_INIT;
-    int rc = fill_applied(d);
+    int rc;
 
+    if (d->changes_settings && index_writer_set_settings(w, &d->settings, &d->run->err) < 0)
+        return -1;
+    rc = fill_applied(d);
     if (rc < 0) {
         (void) ops_store_error(d->run, rc);
         return -1;
@@ -337,6 +363,8 @@ documents_finish(struct batch_run *run, struct store_txn *txn)
     }
     rc = catalog_put(txn, &info);
     index_info_done(&info);
+    if (rc >= 0 && run->type == BATCH_INDEX_DEPLOY)
+        rc = deploy_finish(run, txn);
     return rc;
 }
 
@@ -385,6 +413,16 @@ documents_recover(struct batch_run *run)
     return rc;
 }
 
+static void
+documents_done(struct batch_run *run)
+{
+    struct ops *o = queue_op_arg(run);
+
+    if (run->type == BATCH_INDEX_DEPLOY)
+        collector_wake(o->collector);
+    documents_free(run);
+}
+
 const struct batch_op documents_op = {
     .name = "documents",
     .prepare = documents_prepare,
@@ -393,5 +431,5 @@ const struct batch_op documents_op = {
     .finish = documents_finish,
     .recover = documents_recover,
     .abort = documents_free,
-    .done = documents_free,
+    .done = documents_done,
 };

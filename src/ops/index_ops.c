@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "ops/ops_internal.h"
+#include "ops/staging.h"
 
 /* What the one task of the batch wants and what it met. */
 struct change {
@@ -206,6 +207,8 @@ update_finish(struct batch_run *run, struct store_txn *txn)
         rc = catalog_delete(txn, str_from(c->info.uid));
     if (rc >= 0)
         rc = put_updated(txn, c);
+    if (rc >= 0 && c->is_rename)
+        rc = staging_exchange(txn, str_from(c->info.uid), str_from(c->new_uid));
     if (rc >= 0 && c->is_rename)
         rc = queue_rename_indexes(run->queue, txn, str_from(c->info.uid), str_from(c->new_uid),
                                   run->members[0].uid);

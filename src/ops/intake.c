@@ -36,8 +36,9 @@ struct intake {
     struct sha256 *digest; /* NULL: not wanted */
     struct gzip_in *gzip;  /* NULL: identity */
     struct buf plain;      /* one inflated piece */
-    struct docs *docs;     /* one of docs and ids */
+    struct docs *docs;     /* one of these three */
     struct ids *ids;
+    struct staged_items *staged;
     struct payload_writer *writer;
     struct buf line;
     struct intake_result result;
@@ -57,7 +58,9 @@ intake_new(const struct intake_conf *conf)
     if (conf->encoding != INTAKE_IDENTITY)
         in->gzip =
             gzip_in_new(conf->encoding == INTAKE_GZIP ? GZIP_FORMAT_GZIP : GZIP_FORMAT_DEFLATE);
-    if (conf->ids)
+    if (conf->staged_id_name.data != NULL)
+        in->staged = staged_items_new(conf->staged, conf->staged_id_name);
+    else if (conf->ids)
         in->ids = ids_new();
     else
         in->docs = docs_new(conf->format, conf->csv_delimiter);
@@ -81,6 +84,7 @@ intake_free(struct intake *in, bool keep)
     payload_writer_free(in->writer, keep);
     docs_free(in->docs);
     ids_free(in->ids);
+    staged_items_free(in->staged);
     gzip_in_free(in->gzip);
     sha256_free(in->digest);
     buf_done(&in->raw);
@@ -141,9 +145,12 @@ feed(struct intake *in, struct str plain, struct err *err)
     in->plain_bytes += plain.len;
     if (in->plain_bytes > in->conf.limit_bytes)
         return fail_limit(in, err);
-    if (in->ids == NULL)
+    if (in->docs != NULL)
         return docs_feed(in->docs, plain, err);
-    ids_feed(in->ids, plain);
+    if (in->ids != NULL)
+        ids_feed(in->ids, plain);
+    else
+        staged_items_feed(in->staged, plain);
     return 0;
 }
 
@@ -151,10 +158,12 @@ static void
 end_feed(struct intake *in)
 {
     in->has_fed_all = true;
-    if (in->ids == NULL)
+    if (in->docs != NULL)
         docs_end(in->docs);
-    else
+    else if (in->ids != NULL)
         ids_end(in->ids);
+    else
+        staged_items_end(in->staged);
 }
 
 static void
@@ -256,8 +265,14 @@ static int
 next_item(struct intake *in, struct err *err)
 {
     struct str item;
-    int rc = in->ids == NULL ? docs_next(in->docs, &item, err) : ids_next(in->ids, &item, err);
+    int rc;
 
+    if (in->docs != NULL)
+        rc = docs_next(in->docs, &item, err);
+    else if (in->ids != NULL)
+        rc = ids_next(in->ids, &item, err);
+    else
+        rc = staged_items_next(in->staged, &item, err);
     if (rc != 1)
         return rc;
     rc = in->ids == NULL ? write_document(in, item, err) : write_id(in, item, err);
@@ -286,6 +301,8 @@ static void
 end(struct intake *in, struct err *err)
 {
     in->is_over = true;
+    if (in->staged != NULL)
+        in->result.removes = staged_items_removes(in->staged);
     if (!err_is_set(err) && payload_writer_finish(in->writer, &in->result.payload, err) == 0) {
         if (in->digest != NULL)
             sha256_finish(in->digest, in->result.digest);

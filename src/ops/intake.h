@@ -4,6 +4,7 @@
 #include "codec/digest.h"
 #include "codec/docs.h"
 #include "loop/loop.h"
+#include "ops/staged_items.h"
 #include "store/payload.h"
 
 enum intake_encoding { INTAKE_IDENTITY, INTAKE_GZIP, INTAKE_DEFLATE };
@@ -19,10 +20,15 @@ struct intake_conf {
                              words (1.8) */
     bool want_digest;     /* SHA-256 of the raw bytes, for Idempotency-Key */
     bool ids; /* the upload is a JSON array of document ids (delete-batch), not documents */
+    /* The upload is a request to a data source (staged_items.h) with documents known by this name;
+     * data NULL: it is not. */
+    struct str staged_id_name;
+    enum staged_kind staged;
 };
 struct intake_result {
     struct payload payload; /* valid until intake_free */
     uint64_t count;         /* documents or ids */
+    uint64_t removes;       /* of count: ids in a request to a data source */
     uint8_t digest[SHA256_BYTES];
 };
 struct intake *intake_new(const struct intake_conf *conf);

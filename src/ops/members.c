@@ -6,11 +6,10 @@
 #include "base/mem.h"
 #include "ops/documents.h"
 
-/* refused: this task fails with d->err; broken: the batch does. */
-enum line_result { LINE_DONE, LINE_REFUSED, LINE_BROKEN };
+enum { UNMAP_BYTES = 4 << 20 }; /* of a payload that were read for the last time */
 
-static const char *
-primary_key(const struct documents *d)
+const char *
+documents_primary_key(const struct documents *d)
 {
     return d->info.primary_key != NULL ? d->info.primary_key : d->new_primary_key;
 }
@@ -23,24 +22,26 @@ outcome(struct documents *d)
 
 /* --- opening and closing */
 
-static int
-fail_store(struct documents *d, int code)
+int
+member_store_error(struct documents *d, int code)
 {
     return err_set(&d->err, code == STORE_EIO ? ERR_IO_ERROR : ERR_INTERNAL, "%s",
                    store_strerror(code));
 }
 
-static int
-load_inline(struct documents *d, struct store_txn *txn)
+int
+member_load_text(struct documents *d, const struct uuid *file, struct str inline_bytes)
 {
     struct member *m = &d->member;
-    struct str bytes;
-    int rc = queue_payload_inline(txn, m->task.uid, &bytes);
 
-    if (rc != 1)
-        return fail_store(d, rc < 0 ? rc : STORE_ECORRUPT);
+    if (!uuid_is_nil(file)) {
+        if (payload_map(d->ops->payloads, file, &m->mapped, &d->err) < 0)
+            return -1;
+        m->text = m->mapped;
+        return 0;
+    }
     buf_clear(&m->copy);
-    buf_add_str(&m->copy, bytes);
+    buf_add_str(&m->copy, inline_bytes);
     if (buf_failed(&m->copy))
         return err_set(&d->err, ERR_INTERNAL, "out of memory");
     m->text = buf_str(&m->copy);
@@ -50,16 +51,17 @@ load_inline(struct documents *d, struct store_txn *txn)
 static int
 load_payload(struct documents *d, struct store_txn *txn)
 {
-    struct member *m = &d->member;
+    const struct task *t = &d->member.task;
+    struct str bytes = STR_NULL;
+    int rc = 1;
 
-    if (m->task.payload_size == 0)
+    if (t->payload_size == 0)
         return 0;
-    if (uuid_is_nil(&m->task.payload_file))
-        return load_inline(d, txn);
-    if (payload_map(d->ops->payloads, &m->task.payload_file, &m->mapped, &d->err) < 0)
-        return -1;
-    m->text = m->mapped;
-    return 0;
+    if (uuid_is_nil(&t->payload_file))
+        rc = queue_payload_inline(txn, t->uid, &bytes);
+    if (rc != 1)
+        return member_store_error(d, rc < 0 ? rc : STORE_ECORRUPT);
+    return member_load_text(d, &t->payload_file, bytes);
 }
 
 static void
@@ -78,20 +80,20 @@ read_params(struct member *m)
     json_doc_free(doc);
 }
 
-static int
-load_member(struct documents *d)
+int
+member_load(struct documents *d)
 {
     struct store_txn *txn = turn_read(d->ops->turn);
     int rc;
 
     if (txn == NULL)
-        return fail_store(d, STORE_EIO);
+        return member_store_error(d, STORE_EIO);
     rc = queue_task_get(d->run->queue, txn, outcome(d)->uid, &d->member.task);
     if (rc == 1) {
         d->member.is_open = true;
         rc = load_payload(d, txn);
     } else {
-        rc = fail_store(d, rc < 0 ? rc : STORE_ECORRUPT);
+        rc = member_store_error(d, rc < 0 ? rc : STORE_ECORRUPT);
     }
     store_abort(txn);
     return rc;
@@ -107,21 +109,22 @@ member_close(struct documents *d)
         task_done(&m->task);
     payload_unmap(m->mapped);
     strmap_done(&m->ids);
+    filter_free(m->filter);
     *m = (struct member){.copy = copy}; /* its memory serves the next one */
 }
 
 /* --- outcomes */
 
-static int
-end_refused(struct documents *d)
+int
+member_refused(struct documents *d)
 {
     ops_fail(outcome(d), &d->member.task, &d->err);
     err_done(&d->err);
     return OP_DONE;
 }
 
-static int
-end_counted(struct documents *d, const char *counter)
+int
+member_counted(struct documents *d, const char *counter)
 {
     ops_succeed(outcome(d), details_with(d->member.task.details, counter, d->member.count));
     d->has_success = true;
@@ -130,8 +133,8 @@ end_counted(struct documents *d, const char *counter)
 
 /* --- lines */
 
-static bool
-next_line(struct member *m, struct str *ret)
+bool
+member_next_line(struct member *m, struct str *ret)
 {
     size_t end;
 
@@ -159,7 +162,7 @@ find_primary_key(struct documents *d, const struct json *first)
 {
     struct buf name = BUF_INIT;
 
-    if (primary_key(d) != NULL)
+    if (documents_primary_key(d) != NULL)
         return 0;
     if (primary_key_guess(first, &name, &d->err) < 0) {
         buf_done(&name);
@@ -169,8 +172,8 @@ find_primary_key(struct documents *d, const struct json *first)
     return 0;
 }
 
-static enum line_result
-apply_document(struct documents *d, const struct json *document, struct str text)
+enum line_result
+member_apply(struct documents *d, const struct json *document, struct str text)
 {
     struct member *m = &d->member;
     struct index_add add = {
@@ -200,8 +203,10 @@ check_document(struct documents *d, const struct json *document)
         return LINE_REFUSED;
     }
     buf_clear(&d->id);
-    return document_id(document, str_from(primary_key(d)), &d->id, &d->err) < 0 ? LINE_REFUSED
-                                                                                : LINE_DONE;
+    if (document_id(document, str_from(documents_primary_key(d)), &d->id, &d->err) < 0)
+        return LINE_REFUSED;
+    return d->checks_geo && geo_check(document, buf_str(&d->id), &d->err) < 0 ? LINE_BROKEN
+                                                                              : LINE_DONE;
 }
 
 /* First pass: checks. Second pass, or the only document of a payload: applies. */
@@ -217,7 +222,7 @@ import_line(struct documents *d, struct str line)
         return fail_damaged(d);
     result = check_document(d, json_root(doc));
     if (result == LINE_DONE && (m->is_checked || is_only))
-        result = apply_document(d, json_root(doc), line);
+        result = member_apply(d, json_root(doc), line);
     m->is_checked |= is_only;
     json_doc_free(doc);
     return result;
@@ -235,14 +240,27 @@ static int
 begin_import(struct documents *d)
 {
     read_params(&d->member);
+    if (documents_load_settings(d) < 0)
+        return -1;
     if (has_other_primary_key(d)) {
         (void) err_set(&d->err, ERR_INDEX_PRIMARY_KEY_ALREADY_EXISTS,
                        "Index already has a primary key: `%s`.", d->info.primary_key);
         return 1;
     }
-    if (primary_key(d) == NULL)
+    if (documents_primary_key(d) == NULL)
         d->new_primary_key = mem_strdup(d->batch_primary_key);
     return 0;
+}
+
+/* What the second pass left behind is not read again. */
+static void
+unmap_applied(struct member *m)
+{
+    if (m->mapped.len == 0 || !m->is_checked || m->at >= m->text.len)
+        return;
+    const char *at = m->text.data + m->at;
+    if (at > m->mapped.data && (size_t) (at - m->mapped.data) >= UNMAP_BYTES)
+        payload_unmap_front(&m->mapped, at);
 }
 
 static int
@@ -252,20 +270,22 @@ import_step(struct documents *d, int64_t deadline_us)
     struct str line;
 
     for (unsigned n = 1;; n++) {
-        if (!next_line(m, &line)) {
+        if (!member_next_line(m, &line)) {
             if (m->is_checked || m->text.len == 0)
-                return end_counted(d, "indexedDocuments");
+                return member_counted(d, "indexedDocuments");
             m->is_checked = true;
             m->at = 0;
             continue;
         }
         enum line_result result = import_line(d, line);
         if (result == LINE_REFUSED)
-            return end_refused(d);
+            return member_refused(d);
         if (result == LINE_BROKEN)
             return -1;
-        if (n % OPS_CLOCK_EVERY == 0 && clock_mono_us() >= deadline_us)
+        if (n % OPS_CLOCK_EVERY == 0 && clock_mono_us() >= deadline_us) {
+            unmap_applied(m);
             return OP_MORE;
+        }
     }
 }
 
@@ -312,13 +332,13 @@ delete_step(struct documents *d, int64_t deadline_us)
     struct member *m = &d->member;
     struct str line;
 
-    for (unsigned n = 1; next_line(m, &line); n++) {
+    for (unsigned n = 1; member_next_line(m, &line); n++) {
         if (delete_line(d, line) != LINE_DONE)
             return -1;
         if (n % OPS_CLOCK_EVERY == 0 && clock_mono_us() >= deadline_us)
             return OP_MORE;
     }
-    return end_counted(d, "deletedDocuments");
+    return member_counted(d, "deletedDocuments");
 }
 
 /* Before a primary key is known there is nothing to delete, and nothing is counted. */
@@ -328,7 +348,7 @@ begin_deletion(struct documents *d)
     if (!d->has_import)
         return;
     strmap_init(&d->member.ids);
-    if (primary_key(d) == NULL)
+    if (documents_primary_key(d) == NULL)
         d->member.at = d->member.text.len;
 }
 
@@ -344,18 +364,18 @@ clear_step(struct documents *d)
         ops_succeed(outcome(d), NULL);
         return OP_DONE;
     }
-    rc = load_member(d);
+    rc = member_load(d);
     if (rc < 0)
         return rc;
     d->member.count = d->n_cleared;
     d->n_cleared = 0;
-    return end_counted(d, "deletedDocuments");
+    return member_counted(d, "deletedDocuments");
 }
 
 static int
 open_and_begin(struct documents *d)
 {
-    if (load_member(d) < 0)
+    if (member_load(d) < 0)
         return -1;
     if (d->roles[d->at] == ROLE_IMPORT)
         return begin_import(d);
@@ -368,12 +388,18 @@ member_step(struct documents *d, int64_t deadline_us)
 {
     int rc;
 
+    if (d->roles[d->at] == ROLE_SETTINGS)
+        return settings_step(d, deadline_us);
+    if (d->roles[d->at] == ROLE_DEPLOY)
+        return deploy_step(d, deadline_us);
     if (d->has_clear)
         return clear_step(d);
+    if (d->roles[d->at] == ROLE_DELETE_BY_FILTER)
+        return delete_by_filter_step(d, deadline_us);
     if (!d->member.is_open) {
         rc = open_and_begin(d);
         if (rc != 0)
-            return rc < 0 ? rc : end_refused(d);
+            return rc < 0 ? rc : member_refused(d);
     }
     return d->roles[d->at] == ROLE_IMPORT ? import_step(d, deadline_us)
                                           : delete_step(d, deadline_us);

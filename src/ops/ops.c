@@ -9,11 +9,15 @@
 #include "base/mem.h"
 #include "index/strmap.h"
 #include "ops/ops_internal.h"
+#include "ops/staging.h"
 
 static const struct batch_op *const op_rows[BATCH_TYPES] = {
-    [BATCH_DOCUMENTS] = &documents_op,           [BATCH_INDEX_CREATION] = &index_creation_op,
+    [BATCH_DOCUMENTS] = &documents_op,           [BATCH_SETTINGS] = &documents_op,
+    [BATCH_INDEX_CREATION] = &index_creation_op,
     [BATCH_INDEX_UPDATE] = &index_update_op,     [BATCH_INDEX_SWAP] = &index_swap_op,
     [BATCH_INDEX_DELETION] = &index_deletion_op, [BATCH_TASK_CANCELATION] = &task_cancelation_op,
+    [BATCH_TASK_DELETION] = &task_deletion_op,
+    [BATCH_INDEX_DEPLOY] = &documents_op,
 };
 
 struct ops *
@@ -26,6 +30,7 @@ ops_new(const struct ops_conf *conf)
                       .queue = conf->queue,
                       .indexes = conf->indexes,
                       .payloads = conf->payloads};
+    o->collector = collector_new(conf->loop, conf->turn, conf->payloads);
     for (int type = 0; type < BATCH_TYPES; type++)
         if (op_rows[type] != NULL)
             queue_register_op(o->queue, (enum batch_type) type, op_rows[type], o);
@@ -35,6 +40,8 @@ ops_new(const struct ops_conf *conf)
 void
 ops_free(struct ops *o)
 {
+    if (o != NULL)
+        collector_free(o->collector);
     free(o);
 }
 
@@ -69,6 +76,12 @@ note(struct strmap *found, const struct uuid *uuid)
 }
 
 static int
+note_file(void *found, const struct uuid *uuid)
+{
+    return note(found, uuid);
+}
+
+static int
 find_index_dirs(struct store_txn *txn, struct strmap *found)
 {
     struct buf after = BUF_INIT;
@@ -92,14 +105,11 @@ find_index_dirs(struct store_txn *txn, struct strmap *found)
 static int
 find_payloads(struct queue *q, struct store_txn *txn, struct strmap *found)
 {
-    struct uidset all;
     uint32_t uid = 0;
     struct task t;
     int rc;
 
-    uidset_init(&all);
-    uidset_add(&all, 0, TASK_NONE - 1);
-    while ((rc = queue_next_enqueued(q, txn, &all, uid, &uid)) == 1) {
+    while ((rc = queue_next_enqueued(txn, NULL, uid, &uid)) == 1) {
         rc = queue_task_get(q, txn, uid, &t);
         if (rc == 1) {
             rc = note(found, &t.payload_file);
@@ -108,7 +118,6 @@ find_payloads(struct queue *q, struct store_txn *txn, struct strmap *found)
         if (rc < 0 || uid++ == TASK_NONE - 1)
             break;
     }
-    uidset_done(&all);
     return rc;
 }
 
@@ -126,8 +135,11 @@ ops_sweep(struct ops *o, struct err *err)
     rc = find_index_dirs(txn, &dirs);
     if (rc == 0)
         rc = find_payloads(o->queue, txn, &files);
+    if (rc == 0)
+        rc = staging_each_file(txn, note_file, &files);
     store_abort(txn);
     if (rc == 0) {
+        collector_wake(o->collector);
         index_set_sweep(o->indexes, is_referenced, &dirs);
         payload_dir_sweep(o->payloads, is_referenced, &files);
     }

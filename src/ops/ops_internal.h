@@ -7,8 +7,9 @@
  * documents.c   document batches: their phases; members.c what one member does
  * applied.c     the applied record of an index environment
  * index_ops.c   indexCreation, indexUpdate; deletion.c indexDeletion; swap.c indexSwap
- * cancel.c      taskCancelation
- * intake.c, ids.c   uploads */
+ * cancel.c      taskCancelation; task_deletion.c taskDeletion
+ * intake.c, ids.c, staged_items.c   uploads
+ * staging.c, collector.c, deploy.c  staged operations: their rows, deleting dead ones, applying */
 #include "index/catalog.h"
 #include "ops/ops.h"
 
@@ -20,11 +21,12 @@ struct ops {
     struct queue *queue;
     struct index_set *indexes;
     struct payload_dir *payloads;
+    struct collector *collector; /* of what is dead in staging */
 };
 
 /* The batch operations, one row each in ops.c. */
 extern const struct batch_op documents_op, index_creation_op, index_update_op, index_swap_op,
-    index_deletion_op, task_cancelation_op;
+    index_deletion_op, task_cancelation_op, task_deletion_op;
 
 /* How many cheap items are handled between two looks at the clock. */
 enum { OPS_CLOCK_EVERY = 16 };
@@ -34,6 +36,14 @@ enum { OPS_CLOCK_EVERY = 16 };
 char *details_with(const char *details, const char *name, uint64_t value);
 /* The details of a failed or canceled task (contract 2.3); heap, NULL: unchanged. */
 char *details_of_failed(const struct task *t);
+
+/* --- stage.c */
+struct deploy_details {
+    bool is_done; /* otherwise only the keys are known */
+    bool replaces_all;
+    uint64_t n_ops, n_indexed, n_deleted;
+};
+void ops_write_deploy_details(struct buf *out, const struct deploy_details *d);
 
 /* --- ops.c: for batch operations */
 /* Loads member i's task: 0, or negative with run->err. */
@@ -51,6 +61,12 @@ int ops_index_not_found(struct err *err, const char *index_uid);
 int ops_index_exists(struct err *err, const char *index_uid);
 /* Puts upstream's "Index `x`: " in front of the message. */
 void ops_prefix_error(struct err *err, const char *index_uid);
+
+/* --- collector.c: deletes dead staging rows and their files in pieces */
+struct collector;
+struct collector *collector_new(struct loop *l, struct turn *turn, struct payload_dir *payloads);
+void collector_free(struct collector *c); /* NULL accepted */
+void collector_wake(struct collector *c); /* looks after this turn's commit */
 
 /* --- applied.c: what a document batch did, in the index environment */
 struct applied {

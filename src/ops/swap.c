@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "ops/ops_internal.h"
+#include "ops/staging.h"
 
 struct swap {
     char *a, *b;
@@ -228,6 +229,8 @@ apply_swap(struct batch_run *run, struct store_txn *txn, const struct swap *s)
         rc = has_a ? put_as(txn, &a, s->b) : catalog_delete(txn, str_from(s->b));
     if (rc >= 0)
         rc = has_b ? put_as(txn, &b, s->a) : catalog_delete(txn, str_from(s->a));
+    if (rc >= 0)
+        rc = staging_exchange(txn, str_from(s->a), str_from(s->b));
     if (rc >= 0)
         rc = queue_rename_indexes(run->queue, txn, str_from(s->a), str_from(s->b),
                                   run->members[0].uid);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "codec/json.h"
+#include "index/settings.h"
 #include "ops/ops.h"
 #include "ops/ops_internal.h"
 
@@ -56,10 +57,13 @@ ops_add_documents(struct ops *o, const struct ops_documents *d, struct ops_resul
                          .allow_index_creation = d->allow_index_creation,
                          .payload = d->payload};
 
-    buf_addf(&details, "{\"receivedDocuments\":%llu,\"indexedDocuments\":null}",
-             (unsigned long long) d->received);
-    buf_addf(&params, "{\"merge\":%s,\"skipCreation\":%s}",
-             d->method == DOCUMENT_MERGE ? "true" : "false", d->skip_creation ? "true" : "false");
+    buf_add_str(&details, STR("{\"receivedDocuments\":"));
+    buf_add_u64(&details, d->received);
+    buf_add_str(&details, STR(",\"indexedDocuments\":null}"));
+    buf_add_str(&params, STR("{\"merge\":"));
+    buf_add_cstr(&params, d->method == DOCUMENT_MERGE ? "true" : "false");
+    buf_add_str(&params, STR(",\"skipCreation\":"));
+    buf_add_cstr(&params, d->skip_creation ? "true}" : "false}");
     return add_task(o, &n, &details, &params, ret, err);
 }
 
@@ -78,6 +82,45 @@ ops_delete_documents(struct ops *o, struct str index_uid, uint64_t provided,
     buf_addf(&details, "{\"providedIds\":%llu,\"deletedDocuments\":null,\"originalFilter\":null}",
              (unsigned long long) provided);
     return add_task(o, &n, &details, NULL, ret, err);
+}
+
+int
+ops_delete_by_filter(struct ops *o, struct str index_uid, const struct json *filter,
+                     struct str custom_metadata, struct ops_result *ret, struct err *err)
+{
+    struct buf details = BUF_INIT, params = BUF_INIT;
+    struct json_out j = json_out(&details);
+    struct task_new n = {.kind = KIND_DOCUMENT_DELETION,
+                         .role = ROLE_DELETE_BY_FILTER,
+                         .index_uid = index_uid,
+                         .custom_metadata = custom_metadata};
+
+    json_write(&params, filter);
+    json_begin_object(&j);
+    json_key(&j, "providedIds");
+    json_put_u64(&j, 0);
+    put_null(&j, "deletedDocuments");
+    json_key(&j, "originalFilter"); /* JSON in a string (contract 2.3) */
+    json_put_str(&j, buf_str(&params));
+    json_end_object(&j);
+    return add_task(o, &n, &details, &params, ret, err);
+}
+
+int
+ops_update_settings(struct ops *o, struct str index_uid, const struct json *sent,
+                    bool allow_index_creation, struct ops_result *ret, struct err *err)
+{
+    struct buf details = BUF_INIT, params = BUF_INIT;
+    struct task_new n = {.kind = KIND_SETTINGS_UPDATE,
+                         .role = ROLE_SETTINGS,
+                         .index_uid = index_uid,
+                         .allow_index_creation = allow_index_creation};
+
+    settings_write_details(&details, sent);
+    json_write(&params, sent);
+    if (str_equal(buf_str(&details), buf_str(&params))) /* then the details say it all */
+        buf_clear(&params);
+    return add_task(o, &n, &details, &params, ret, err);
 }
 
 int
@@ -189,21 +232,40 @@ ops_swap_indexes(struct ops *o, const struct ops_swap *swaps, size_t n, struct o
     return rc;
 }
 
-int
-ops_cancel_tasks(struct ops *o, struct str original_filter, const struct uidset *matched,
-                 struct ops_result *ret, struct err *err)
+/* A task that changes the tasks it matched; counter: how many it changed. */
+static int
+change_tasks(struct ops *o, struct task_new *n, const char *counter, struct str original_filter,
+             struct ops_result *ret, struct err *err)
 {
     struct buf details = BUF_INIT;
     struct json_out j = json_out(&details);
-    struct task_new n = {
-        .kind = KIND_TASK_CANCELATION, .role = ROLE_CANCELATION, .matched = matched};
 
     json_begin_object(&j);
     json_key(&j, "matchedTasks");
-    json_put_u64(&j, uidset_count(matched));
-    put_null(&j, "canceledTasks");
+    json_put_u64(&j, uidmap_count(n->matched));
+    put_null(&j, counter);
     json_key(&j, "originalFilter");
     json_put_str(&j, original_filter);
     json_end_object(&j);
-    return add_task(o, &n, &details, NULL, ret, err);
+    return add_task(o, n, &details, NULL, ret, err);
+}
+
+int
+ops_cancel_tasks(struct ops *o, struct str original_filter, const struct uidmap *matched,
+                 struct ops_result *ret, struct err *err)
+{
+    struct task_new n = {
+        .kind = KIND_TASK_CANCELATION, .role = ROLE_CANCELATION, .matched = matched};
+
+    return change_tasks(o, &n, "canceledTasks", original_filter, ret, err);
+}
+
+int
+ops_delete_tasks(struct ops *o, struct str original_filter, const struct uidmap *matched,
+                 struct ops_result *ret, struct err *err)
+{
+    struct task_new n = {
+        .kind = KIND_TASK_DELETION, .role = ROLE_TASK_DELETION, .matched = matched};
+
+    return change_tasks(o, &n, "deletedTasks", original_filter, ret, err);
 }

@@ -5,7 +5,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/queue_internal.h"
+#include "queue/changes.h"
+#include "queue/marks.h"
 #include "store/rec.h"
 
 enum { ROW_VERSION = 1 };
@@ -73,6 +74,7 @@ queue_group(enum task_role role)
     static const char *const groups[ROLE_COUNT] = {
         [ROLE_CANCELATION] = "*taskCancelation",
         [ROLE_TASK_DELETION] = "*taskDeletion",
+        [ROLE_BESIDE] = "*beside",
     };
     return groups[role];
 }
@@ -136,6 +138,9 @@ queue_rows_delete(struct store_txn *txn, const struct task *t)
         rc = each_name(txn, t, queue_index_delete);
     if (rc >= 0 && t->payload_size > 0 && uuid_is_nil(&t->payload_file))
         rc = store_delete(txn, TABLE_TASK_PAYLOADS, key);
+    struct set_id matched = {.kind = SET_MATCHED, .number = t->uid};
+    if (rc >= 0 && (t->role == ROLE_CANCELATION || t->role == ROLE_TASK_DELETION))
+        rc = sets_drop(txn, &matched, UINT32_MAX);
     return rc < 0 ? rc : 0;
 }
 
@@ -180,10 +185,8 @@ queue_load_counters(struct queue *q, struct store_txn *txn)
     return rc < 0 ? rc : 0;
 }
 
-/* Numbers the turns, to tell adds of the awaited turn from those of the next one: callbacks of the
- * turn's end that run before ours may add tasks already. */
-static uint64_t
-turn_number(const struct queue *q)
+uint64_t
+queue_turn_number(const struct queue *q)
 {
     struct turn_stats stats = turn_stats(q->turn);
     return stats.commits + stats.failed_commits;
@@ -199,7 +202,7 @@ tell_scheduler(struct queue *q, uint64_t turn)
             continue;
         }
         queue_canceled(q, &q->cancels[i].matched);
-        uidset_done(&q->cancels[i].matched);
+        uidmap_done(&q->cancels[i].matched);
     }
     q->n_cancels = kept;
 }
@@ -212,7 +215,7 @@ forget_cancels(struct queue *q, uint64_t turn)
         if (q->cancels[i].turn == turn)
             q->cancels[kept++] = q->cancels[i];
         else
-            uidset_done(&q->cancels[i].matched);
+            uidmap_done(&q->cancels[i].matched);
     }
     q->n_cancels = kept;
 }
@@ -233,12 +236,15 @@ static void
 on_added(void *arg, int result)
 {
     struct queue *q = arg;
-    uint64_t turn = turn_number(q);
+    uint64_t turn = queue_turn_number(q);
     if (q->added_turn == turn)
         turn_wait(q->turn, &q->added);
     if (result == 0) {
         tell_scheduler(q, turn);
         queue_wake(q);
+        if (q->has_new_beside && q->hooks.beside_added != NULL)
+            q->hooks.beside_added(q->hooks.arg);
+        q->has_new_beside = false;
         return;
     }
     forget_cancels(q, turn);
@@ -246,19 +252,18 @@ on_added(void *arg, int result)
 }
 
 static void
-await_added(struct queue *q, const struct uidset *matched)
+await_added(struct queue *q, const struct uidmap *canceled)
 {
-    q->added_turn = turn_number(q);
+    q->added_turn = queue_turn_number(q);
     q->added.fn = on_added;
     q->added.arg = q;
     turn_wait(q->turn, &q->added);
-    if (matched == NULL)
+    if (canceled == NULL)
         return;
     q->cancels = mem_grow(q->cancels, q->n_cancels + 1, sizeof(*q->cancels));
     struct pending_cancel *cancel = &q->cancels[q->n_cancels++];
     *cancel = (struct pending_cancel){.turn = q->added_turn};
-    for (size_t i = 0; i < matched->n; i++)
-        uidset_add(&cancel->matched, matched->ranges[i].first, matched->ranges[i].last);
+    uidmap_copy(&cancel->matched, canceled);
 }
 
 /* --- adding */
@@ -283,14 +288,13 @@ build_task(struct task *t, const struct task_new *n, uint32_t uid)
     t->primary_key = copy_or_null(n->primary_key);
     t->allow_index_creation = n->allow_index_creation;
     t->enqueued_at_ns = clock_wall_ns();
+    if (n->is_done) {
+        t->status = TASK_SUCCEEDED;
+        t->started_at_ns = t->finished_at_ns = t->enqueued_at_ns;
+    }
     if (n->payload != NULL) {
         t->payload_file = n->payload->file;
         t->payload_size = n->payload->size;
-    }
-    if (n->matched != NULL) {
-        struct buf text = BUF_INIT;
-        uidset_write(&text, n->matched);
-        t->matched = buf_take(&text);
     }
     if (n->n_also_indexes == 0)
         return;
@@ -319,32 +323,52 @@ put_row(struct queue *q, struct store_txn *txn, const struct task *t)
 }
 
 static int
-put_task(struct queue *q, const struct task *t, const struct payload *payload)
+put_task(struct queue *q, const struct task *t, const struct payload *payload,
+         const struct uidmap *matched)
 {
     uint8_t bytes[4];
+    struct set_id id = {.kind = SET_MATCHED, .number = t->uid};
     struct store_txn *txn = turn_txn(q->turn);
     struct str key = key_u32(bytes, t->uid);
     buf_clear(&q->record);
     task_encode(&q->record, t);
     int rc = store_append(txn, TABLE_TASKS, key, buf_str(&q->record));
+    if (rc == 0 && t->status != TASK_ENQUEUED) {
+        rc = marks_add_task(q, txn, t);
+        return rc == 0 ? changes_add_beside(q, t) : rc;
+    }
     if (rc == 0)
         rc = put_row(q, txn, t);
     if (rc == 0)
         rc = each_name(txn, t, queue_index_put);
     if (rc == 0 && payload != NULL && payload->size > 0 && uuid_is_nil(&payload->file))
         rc = store_append(txn, TABLE_TASK_PAYLOADS, key, payload->inline_bytes);
+    if (rc == 0)
+        rc = marks_add_task(q, txn, t);
+    if (rc == 0 && matched != NULL)
+        rc = sets_store(txn, &id, matched);
+    if (rc == 0)
+        rc = changes_add_new(q, t->uid);
     return rc;
 }
 
 static int
 check_acceptable(struct queue *q, const struct task_new *n, struct err *err)
 {
-    bool frees_space = queue_group(n->role) != NULL || n->role == ROLE_INDEX_DELETION;
+    bool frees_space = n->role == ROLE_CANCELATION || n->role == ROLE_TASK_DELETION ||
+                       n->role == ROLE_INDEX_DELETION;
     if (!frees_space && !turn_accepts_writes(q->turn))
         return err_set(err, ERR_NO_SPACE_LEFT_ON_DEVICE,
                        "Cannot receive write operations because the free space on the device is "
                        "below its floor. Please free some space to continue performing write "
                        "operations.");
+    bool makes_room = (n->role == ROLE_CANCELATION || n->role == ROLE_TASK_DELETION) &&
+                      n->matched != NULL && n->matched->n > 0;
+    if (!makes_room && limits_are_full(q))
+        return err_set(err, ERR_NO_SPACE_LEFT_ON_DEVICE,
+                       "Meilisearch cannot receive write operations because the limit of the task "
+                       "database has been reached. Please delete tasks to continue performing "
+                       "write operations.");
     if (q->next_uid == TASK_NONE)
         return err_set(err, ERR_INTERNAL, "The last task uid was given out.");
     return 0;
@@ -358,7 +382,7 @@ queue_add(struct queue *q, const struct task_new *n, uint32_t *ret_uid, struct b
     if (check_acceptable(q, n, err) < 0)
         return -1;
     build_task(&t, n, q->next_uid);
-    int rc = put_task(q, &t, n->payload);
+    int rc = put_task(q, &t, n->payload, n->matched);
     if (rc < 0) {
         turn_fail(q->turn, rc);
         await_added(q, NULL); /* the counter is read again when the turn has failed */
@@ -367,7 +391,8 @@ queue_add(struct queue *q, const struct task_new *n, uint32_t *ret_uid, struct b
                        "The task could not be stored: %s.", store_strerror(rc));
     }
     q->next_uid++;
-    await_added(q, n->matched);
+    q->has_new_beside = q->has_new_beside || n->role == ROLE_BESIDE;
+    await_added(q, n->role == ROLE_CANCELATION ? n->matched : NULL);
     *ret_uid = t.uid;
     if (ret_summary != NULL)
         task_write_summary(ret_summary, &t);

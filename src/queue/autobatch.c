@@ -49,7 +49,8 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                              [ROLE_CLEAR] = TO(CLEAR),
                              [ROLE_SETTINGS] = NO(DOCUMENTS_THEN_SETTINGS),
                              [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
-                             [ROLE_ALONE] = NO(ALONE)},
+                             [ROLE_ALONE] = NO(ALONE),
+                             [ROLE_DEPLOY] = NO(ALONE)},
     [AUTOBATCH_DELETIONS] = {[ROLE_CANCELATION] = NO(ALONE),
                              [ROLE_TASK_DELETION] = NO(ALONE),
                              [ROLE_IMPORT] = TO(DOCUMENTS),
@@ -58,7 +59,8 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                              [ROLE_CLEAR] = TO(CLEAR),
                              [ROLE_SETTINGS] = NO(DOCUMENTS_THEN_SETTINGS),
                              [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
-                             [ROLE_ALONE] = NO(ALONE)},
+                             [ROLE_ALONE] = NO(ALONE),
+                             [ROLE_DEPLOY] = NO(ALONE)},
     [AUTOBATCH_CLEAR] = {[ROLE_CANCELATION] = NO(ALONE),
                          [ROLE_TASK_DELETION] = NO(ALONE),
                          [ROLE_IMPORT] = NO(DOCUMENTS_THEN_SETTINGS),
@@ -67,7 +69,8 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                          [ROLE_CLEAR] = TO(CLEAR),
                          [ROLE_SETTINGS] = NO(DOCUMENTS_THEN_SETTINGS),
                          [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
-                         [ROLE_ALONE] = NO(ALONE)},
+                         [ROLE_ALONE] = NO(ALONE),
+                             [ROLE_DEPLOY] = NO(ALONE)},
     [AUTOBATCH_SETTINGS] = {[ROLE_CANCELATION] = NO(ALONE),
                             [ROLE_TASK_DELETION] = NO(ALONE),
                             [ROLE_IMPORT] = NO(SETTINGS_THEN_DOCUMENTS),
@@ -76,7 +79,8 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                             [ROLE_CLEAR] = TO(CLEAR_SETTINGS),
                             [ROLE_SETTINGS] = TO(SETTINGS),
                             [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
-                            [ROLE_ALONE] = NO(ALONE)},
+                            [ROLE_ALONE] = NO(ALONE),
+                             [ROLE_DEPLOY] = NO(ALONE)},
     [AUTOBATCH_CLEAR_SETTINGS] = {[ROLE_CANCELATION] = NO(ALONE),
                                   [ROLE_TASK_DELETION] = NO(ALONE),
                                   [ROLE_IMPORT] = NO(SETTINGS_THEN_DOCUMENTS),
@@ -85,7 +89,8 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                                   [ROLE_CLEAR] = TO(CLEAR_SETTINGS),
                                   [ROLE_SETTINGS] = TO(CLEAR_SETTINGS),
                                   [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
-                                  [ROLE_ALONE] = NO(ALONE)},
+                                  [ROLE_ALONE] = NO(ALONE),
+                             [ROLE_DEPLOY] = NO(ALONE)},
 };
 
 static const enum autobatch_state first_states[ROLE_COUNT] = {
@@ -98,6 +103,7 @@ static const enum autobatch_state first_states[ROLE_COUNT] = {
     [ROLE_SETTINGS] = AUTOBATCH_SETTINGS,
     [ROLE_INDEX_DELETION] = AUTOBATCH_INDEX_DELETION,
     [ROLE_ALONE] = AUTOBATCH_ALONE,
+    [ROLE_DEPLOY] = AUTOBATCH_ALONE,
 };
 
 void
@@ -112,7 +118,8 @@ autobatch_write_alone(struct buf *out, uint32_t uid, enum task_kind kind)
 static bool
 may_create(const struct autobatch_facts *t)
 {
-    return t->allow && (t->role == ROLE_IMPORT || t->role == ROLE_SETTINGS);
+    return t->allow &&
+           (t->role == ROLE_IMPORT || t->role == ROLE_SETTINGS || t->role == ROLE_DEPLOY);
 }
 
 static void

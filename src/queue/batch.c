@@ -79,6 +79,10 @@ count_index(struct batch *b, const char *index_uid)
 void
 batch_add_task(struct batch *b, const struct task *t)
 {
+    if (b->n_tasks == 0 || t->enqueued_at_ns < b->first_enqueued_at_ns)
+        b->first_enqueued_at_ns = t->enqueued_at_ns;
+    if (b->n_tasks == 0 || t->enqueued_at_ns > b->last_enqueued_at_ns)
+        b->last_enqueued_at_ns = t->enqueued_at_ns;
     b->n_tasks++;
     b->by_status[t->status]++;
     b->by_kind[t->kind]++;

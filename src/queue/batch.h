@@ -5,6 +5,8 @@
 struct batch {
     uint32_t uid;
     int64_t started_at_ns, finished_at_ns; /* finished 0: still processing */
+    /* of its tasks, as they were added; not in the record */
+    int64_t first_enqueued_at_ns, last_enqueued_at_ns;
     char *details;           /* merged JSON object text once finished ("{}" at least), else NULL */
     struct details_sum *sum; /* private: the details while tasks are added, NULL when finished */
     char *strategy;

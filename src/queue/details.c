@@ -48,8 +48,42 @@ static const struct sum_row {
     {"message", SUM_FIRST},
     {"rule", SUM_FIRST},
     {"updatedRules", SUM_ADD},
+    {"reportType", SUM_FIRST},
+    {"format", SUM_FIRST},
+    {"rows", SUM_ADD},
+    {"bytes", SUM_ADD},
+    {"stagedOperations", SUM_ADD},
+    {"replaceAll", SUM_FIRST},
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]), SETTINGS_BEFORE_ROW = 13 };
+
+/* The settings, in the order of contract 10.1, which is that of the table in index/settings.c (a
+ * test of ops/ compares them). */
+static const char *const setting_names[] = {
+    "displayedAttributes",
+    "searchableAttributes",
+    "filterableAttributes",
+    "sortableAttributes",
+    "foreignKeys",
+    "rankingRules",
+    "stopWords",
+    "nonSeparatorTokens",
+    "separatorTokens",
+    "dictionary",
+    "synonyms",
+    "distinctAttribute",
+    "proximityPrecision",
+    "typoTolerance",
+    "faceting",
+    "pagination",
+    "embedders",
+    "searchCutoffMs",
+    "localizedAttributes",
+    "facetSearch",
+    "prefixSearch",
+    "chat",
+};
+enum { SETTINGS = sizeof(setting_names) / sizeof(setting_names[0]) };
 
 struct slot {
     bool is_present, has_value;
@@ -57,15 +91,9 @@ struct slot {
     struct buf text; /* raw JSON, or for SUM_JOIN the unquoted text, for SUM_APPEND the elements */
 };
 
-struct setting {
-    char *name;
-    char *value; /* raw JSON */
-};
-
 struct details_sum {
     struct slot slots[ROWS];
-    struct setting *settings; /* in the order of their first appearance */
-    size_t n_settings;
+    char *settings[SETTINGS]; /* raw JSON, NULL: not among them */
 };
 
 struct details_sum *
@@ -81,11 +109,8 @@ details_sum_free(struct details_sum *s)
         return;
     for (int i = 0; i < ROWS; i++)
         buf_done(&s->slots[i].text);
-    for (size_t i = 0; i < s->n_settings; i++) {
-        free(s->settings[i].name);
-        free(s->settings[i].value);
-    }
-    free(s->settings);
+    for (int i = 0; i < SETTINGS; i++)
+        free(s->settings[i]);
     free(s);
 }
 
@@ -120,20 +145,51 @@ add_value(struct slot *slot, enum sum_rule rule, const struct json *value)
     slot->has_value = true;
 }
 
+/* Embedders add up by name, the later one wins; null takes all away. */
+static void
+merge_embedders(struct buf *out, const char *before, const struct json *value)
+{
+    struct json_doc *doc = before == NULL ? NULL : json_parse(str_from(before), NULL);
+    const struct json *old = doc == NULL ? NULL : json_root(doc);
+    struct json_out j = json_out(out);
+    if (json_type(value) != JSON_OBJECT || old == NULL || json_type(old) != JSON_OBJECT) {
+        json_write(out, value);
+        json_doc_free(doc);
+        return;
+    }
+    json_begin_object(&j);
+    for (struct json_iter it = json_iter(old); json_next(&it);) {
+        const struct json *later = json_get(value, it.key);
+        json_key_str(&j, it.key);
+        json_write(out, later != NULL ? later : it.value);
+        j.comma = true;
+    }
+    for (struct json_iter it = json_iter(value); json_next(&it);) {
+        if (json_get(old, it.key) != NULL)
+            continue;
+        json_key_str(&j, it.key);
+        json_write(out, it.value);
+        j.comma = true;
+    }
+    json_end_object(&j);
+    json_doc_free(doc);
+}
+
 static void
 add_setting(struct details_sum *s, struct str name, const struct json *value)
 {
     struct buf text = BUF_INIT;
-    size_t i = 0;
-    while (i < s->n_settings && !str_is(name, s->settings[i].name))
+    int i = 0;
+    while (i < SETTINGS && !str_is(name, setting_names[i]))
         i++;
-    if (i == s->n_settings) {
-        s->settings = mem_grow(s->settings, ++s->n_settings, sizeof(*s->settings));
-        s->settings[i] = (struct setting){.name = mem_strndup(name.data, name.len)};
-    }
-    json_write(&text, value);
-    free(s->settings[i].value);
-    s->settings[i].value = buf_take(&text);
+    if (i == SETTINGS)
+        return;
+    if (str_is(name, "embedders"))
+        merge_embedders(&text, s->settings[i], value);
+    else
+        json_write(&text, value);
+    free(s->settings[i]);
+    s->settings[i] = buf_take(&text);
 }
 
 static int
@@ -190,9 +246,11 @@ write_slot(struct json_out *j, const struct slot *slot, const struct sum_row *ro
 static void
 write_settings(struct json_out *j, const struct details_sum *s)
 {
-    for (size_t i = 0; i < s->n_settings; i++) {
-        json_key(j, s->settings[i].name);
-        json_put_raw(j, str_from(s->settings[i].value));
+    for (int i = 0; i < SETTINGS; i++) {
+        if (s->settings[i] == NULL)
+            continue;
+        json_key(j, setting_names[i]);
+        json_put_raw(j, str_from(s->settings[i]));
     }
 }
 

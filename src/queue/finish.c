@@ -8,8 +8,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/queue_internal.h"
+#include "queue/changes.h"
+#include "queue/marks.h"
 #include "store/rec.h"
+
+enum { APPLYING_VERSION = 1 };
 
 static void
 list_add(struct uuid_list *l, const struct uuid *item)
@@ -175,8 +178,49 @@ put_batch(struct queue *q, struct store_txn *txn)
     uint8_t bytes[4];
     buf_clear(&q->record);
     batch_encode(&q->record, &q->finishing.batch);
-    return store_put(txn, TABLE_BATCHES, key_u32(bytes, q->run->pub.batch_uid),
-                     buf_str(&q->record));
+    int rc =
+        store_put(txn, TABLE_BATCHES, key_u32(bytes, q->run->pub.batch_uid), buf_str(&q->record));
+    return rc < 0 ? rc : marks_put_batch(q, txn, &q->finishing.batch, true);
+}
+
+/* --- what tells that results are being moved
+ *
+ * v1: batch uid u32, canceler u32, started i64, finished i64 */
+
+static struct applying
+applying_of(const struct queue *q)
+{
+    return (struct applying){q->run->pub.batch_uid, canceler(&q->run->pub),
+                             q->run->pub.started_at_ns, q->finishing.finished_at_ns};
+}
+
+int
+applying_put(struct queue *q, struct store_txn *txn)
+{
+    const struct applying *a = &q->applying;
+    buf_clear(&q->record);
+    rec_put_u8(&q->record, APPLYING_VERSION);
+    rec_put_u32(&q->record, a->batch_uid);
+    rec_put_u32(&q->record, a->canceler);
+    rec_put_i64(&q->record, a->started_at_ns);
+    rec_put_i64(&q->record, a->finished_at_ns);
+    return store_put(txn, TABLE_META, META_APPLY, buf_str(&q->record));
+}
+
+int
+applying_load(struct queue *q, struct store_txn *txn)
+{
+    struct str record;
+    int rc = store_get(txn, TABLE_META, META_APPLY, &record);
+    q->is_applying = rc > 0;
+    if (rc <= 0)
+        return rc;
+    struct rec r = rec_open(record, APPLYING_VERSION);
+    q->applying.batch_uid = rec_u32(&r);
+    q->applying.canceler = rec_u32(&r);
+    q->applying.started_at_ns = rec_i64(&r);
+    q->applying.finished_at_ns = rec_i64(&r);
+    return rec_ok(&r) ? 0 : STORE_ECORRUPT;
 }
 
 /* What makes the batch finished, after its last member. */
@@ -198,10 +242,14 @@ put_end(struct queue *q, struct store_txn *txn)
     }
     if (rc >= 0)
         rc = store_delete(txn, TABLE_META, META_RUN);
-    if (rc >= 0 && f->is_sliced)
-        rc = store_put(txn, TABLE_META, META_APPLY, STR("1"));
+    if (rc >= 0 && f->is_sliced) {
+        q->applying = applying_of(q);
+        rc = applying_put(q, txn);
+    }
     if (rc >= 0)
         rc = crash_forget(q, txn, q->run);
+    if (rc >= 0)
+        rc = changes_add_run(q, CHANGE_ENDED, q->run, !q->run->is_rolled_back);
     return rc;
 }
 
@@ -253,6 +301,8 @@ finished(struct queue *q)
     struct run *r = q->run;
     uint32_t batch_uid = r->pub.batch_uid;
     log_finished(q);
+    histogram_add(&q->batch_sizes, (int64_t) r->pub.n_members);
+    histogram_add(&q->batch_times, (q->finishing.finished_at_ns - r->pub.started_at_ns) / 1000);
     q->is_applying = q->finishing.is_sliced;
     q->n_batches++;
     q->run = NULL;
@@ -294,6 +344,8 @@ apply_row(struct queue *q, struct store_txn *txn, struct store_cursor *c)
     if (rc < 0)
         return rc;
     rc = store_cursor_delete(c);
+    if (rc >= 0)
+        rc = marks_put_result(q, txn, &t, false);
     if (rc >= 0)
         rc = put_final(q, txn, &t);
     task_done(&t);

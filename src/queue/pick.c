@@ -45,6 +45,10 @@ type_of_alone(enum task_kind kind)
         return BATCH_TASK_CANCELATION;
     case KIND_TASK_DELETION:
         return BATCH_TASK_DELETION;
+    case KIND_INDEX_DEPLOY:
+        return BATCH_INDEX_DEPLOY;
+    case KIND_REPORT:
+        return BATCH_REPORT;
     default:
         return BATCH_TYPES; /* no operation exists: the task fails */
     }
@@ -143,9 +147,8 @@ newest_cancelation(struct store_txn *txn, uint32_t *ret)
     return rc;
 }
 
-/* The first uid >= at under the prefix: 1 / 0 / negative. */
-static int
-next_of_prefix(struct store_cursor *c, struct str prefix, uint32_t at, uint32_t *ret)
+int
+queue_next_of_prefix(struct store_cursor *c, struct str prefix, uint32_t at, uint32_t *ret)
 {
     uint8_t bytes[4];
     struct buf key = BUF_INIT;
@@ -235,7 +238,7 @@ walk_index(struct queue *q, struct store_txn *txn, int64_t deadline_us)
     int rc = store_cursor_open(&c, txn, TABLE_TASK_QUEUE_INDEX);
     if (rc < 0)
         return rc;
-    rc = next_of_prefix(&c, buf_str(&p->prefix), p->uids[p->n - 1] + 1, &uid);
+    rc = queue_next_of_prefix(&c, buf_str(&p->prefix), p->uids[p->n - 1] + 1, &uid);
     while (rc > 0) {
         rc = queue_row_read(txn, uid, &row);
         if (rc <= 0)
@@ -250,7 +253,7 @@ walk_index(struct queue *q, struct store_txn *txn, int64_t deadline_us)
             store_cursor_close(&c);
             return PICK_MORE;
         }
-        rc = next_of_prefix(&c, buf_str(&p->prefix), uid + 1, &uid);
+        rc = queue_next_of_prefix(&c, buf_str(&p->prefix), uid + 1, &uid);
     }
     store_cursor_close(&c);
     if (rc < 0)
@@ -268,14 +271,14 @@ walk_group(struct queue *q, struct store_txn *txn, int64_t deadline_us)
     int rc = store_cursor_open(&c, txn, TABLE_TASK_QUEUE_INDEX);
     if (rc < 0)
         return rc;
-    rc = next_of_prefix(&c, buf_str(&p->prefix), p->uids[p->n - 1] + 1, &uid);
+    rc = queue_next_of_prefix(&c, buf_str(&p->prefix), p->uids[p->n - 1] + 1, &uid);
     while (rc > 0) {
         take(p, uid);
         if (p->n % SLICE_CHECK_EVERY == 0 && clock_mono_us() >= deadline_us) {
             store_cursor_close(&c);
             return PICK_MORE;
         }
-        rc = next_of_prefix(&c, buf_str(&p->prefix), uid + 1, &uid);
+        rc = queue_next_of_prefix(&c, buf_str(&p->prefix), uid + 1, &uid);
     }
     store_cursor_close(&c);
     if (rc < 0)
@@ -328,22 +331,32 @@ begin_index(struct queue *q, struct store_txn *txn, uint32_t uid, const struct q
     return PICK_MORE;
 }
 
+/* The lowest task that a batch may hold; the few others are passed over. 1 / 0 / negative. */
 static int
-begin_lowest(struct queue *q, struct store_txn *txn)
+lowest(struct store_txn *txn, uint32_t *ret_uid, struct queue_row *ret)
 {
     struct store_cursor c;
-    struct queue_row row;
-    uint32_t uid = 0;
     int rc = store_cursor_open(&c, txn, TABLE_TASK_QUEUE);
     if (rc < 0)
         return rc;
-    rc = store_cursor_first(&c);
-    if (rc > 0) {
-        uid = key_read_u32(c.key, 0);
-        rc = queue_row_decode(&row, c.value);
+    for (rc = store_cursor_first(&c); rc > 0; rc = store_cursor_next(&c)) {
+        *ret_uid = key_read_u32(c.key, 0);
+        rc = queue_row_decode(ret, c.value);
         rc = rc < 0 ? rc : 1;
+        if (rc < 0 || ret->role != ROLE_BESIDE)
+            break;
+        queue_row_done(ret);
     }
     store_cursor_close(&c);
+    return rc;
+}
+
+static int
+begin_lowest(struct queue *q, struct store_txn *txn)
+{
+    struct queue_row row;
+    uint32_t uid = 0;
+    int rc = lowest(txn, &uid, &row);
     if (rc <= 0)
         return rc < 0 ? rc : PICK_NOTHING;
     rc = begin_index(q, txn, uid, &row);
@@ -361,7 +374,7 @@ begin_group(struct queue *q, struct store_txn *txn)
     if (rc < 0)
         return rc;
     queue_index_prefix(&p->prefix, str_from(queue_group(ROLE_TASK_DELETION)));
-    rc = next_of_prefix(&c, buf_str(&p->prefix), 0, &uid);
+    rc = queue_next_of_prefix(&c, buf_str(&p->prefix), 0, &uid);
     store_cursor_close(&c);
     if (rc <= 0) {
         buf_clear(&p->prefix);

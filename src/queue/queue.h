@@ -9,6 +9,7 @@
  * (struct queue_hooks, set by app/). */
 #include "loop/loop.h"
 #include "queue/batch.h"
+#include "queue/uidmap.h"
 #include "queue/uidset.h"
 #include "store/payload.h"
 #include "store/turn.h"
@@ -68,6 +69,8 @@ enum batch_type {
     BATCH_INDEX_DELETION, /* alone or at the end of a document or settings batch */
     BATCH_TASK_CANCELATION,
     BATCH_TASK_DELETION,
+    BATCH_INDEX_DEPLOY,
+    BATCH_REPORT,
     BATCH_TYPES
 };
 
@@ -112,6 +115,13 @@ struct queue_hooks {
     void (*event_discard)(void *builder);
     /* The finishing commit is durable. True: start no new batch until queue_announced(). */
     bool (*announce)(void *arg, uint32_t batch_uid);
+    /* A task with ROLE_BESIDE is durable. */
+    void (*beside_added)(void *arg);
+    /* More tasks are stored than are to be kept: a deletion of so many of the oldest finished ones
+     * may be added. May be NULL. */
+    void (*too_many)(void *arg, struct store_txn *txn, uint64_t n);
+    /* Statuses have changed and that is durable: queue_changes_next() finds more. May be NULL. */
+    void (*changed)(void *arg);
 };
 
 struct queue_conf {
@@ -119,6 +129,8 @@ struct queue_conf {
     uint64_t max_batched_bytes;
     /* Batches with more members are finished in pieces (invariant 13). 0: 1,000 */
     uint32_t max_finish_at_once;
+    uint64_t max_tasks; /* so many: hooks.too_many. 0: no limit */
+    uint64_t max_bytes; /* of tasks on disk; new ones are refused then. 0: no limit */
 };
 
 struct queue *queue_new(struct loop *l, struct turn *turn, struct payload_dir *payloads,
@@ -150,7 +162,8 @@ struct task_new {
     struct str custom_metadata, primary_key; /* data NULL: none */
     bool allow_index_creation;
     const struct payload *payload; /* NULL: none */
-    const struct uidset *matched;  /* cancelations: what they match (task.matched); else NULL */
+    const struct uidmap *matched;  /* cancelations and deletions: what they match; else NULL */
+    bool is_done; /* its work is this transaction: recorded as succeeded, in no batch */
 };
 /* Writes the task into this turn's transaction; the caller replies after the turn's commit
  * (turn_wait). The summary JSON is appended to ret_summary (may be NULL). Negative with err when
@@ -174,6 +187,9 @@ int queue_idempotency_store(struct queue *q, const struct idempotency *k, const 
                             struct str answer);
 void queue_idempotency_end(struct queue *q, const struct idempotency *k);
 
+/* The uid that the next task gets. */
+uint32_t queue_next_uid(const struct queue *q);
+
 /* --- reading: with a transaction from turn_read(); the running batch is overlaid
  * ---------------------------------------- */
 int queue_task_get(struct queue *q, struct store_txn *txn, uint32_t uid,
@@ -189,13 +205,29 @@ uint64_t queue_batch_total(struct queue *q, struct store_txn *txn);
 /* The index whose documents the running batch changes, NULL when none: isIndexing. */
 const char *queue_busy_index(const struct queue *q);
 
-/* Tasks matched by a cancelation request, below its own uid: all, or the given uids that exist. */
-int queue_match(struct queue *q, struct store_txn *txn, bool all, const uint32_t *uids,
-                size_t n_uids, struct uidset *ret);
-/* For the cancelation op: uids of the set that are enqueued now, ascending from *at; 1 with *ret, 0
- * at the end. */
-int queue_next_enqueued(struct queue *q, struct store_txn *txn, const struct uidset *set,
-                        uint32_t at, uint32_t *ret);
+/* What a cancelation or deletion matched when it was added: 0 or negative. uidmap_done() it. */
+int queue_matched(struct store_txn *txn, uint32_t uid, struct uidmap *ret);
+/* The least uid >= at of the set (NULL: of all) that is not finished, past the running batch: 1 / 0
+ * / negative. */
+int queue_next_enqueued(struct store_txn *txn, const struct uidmap *set, uint32_t at,
+                        uint32_t *ret);
+/* The oldest finished tasks, at most max: 0 or negative. uidmap_done() it. */
+int queue_oldest_finished(struct store_txn *txn, uint64_t max, struct uidmap *ret);
+
+/* --- deleting tasks (for the op): which, by the sets of the batch's deletions; then it is so with
+ * the finishing transaction, and their rows go by themselves */
+struct task_deletion;
+struct task_deletion *task_deletion_new(struct queue *q);
+void task_deletion_free(struct task_deletion *d); /* NULL accepted */
+/* Adds the finished tasks that the deletion `uid` matches and none before it did; counts them. 1:
+ * call again with the same uid; 0: done; negative. */
+int task_deletion_add(struct task_deletion *d, struct store_txn *txn, uint32_t uid,
+                      int64_t deadline_us, uint64_t *add_to);
+/* After the last: finds the batches that go along. The same results. */
+int task_deletion_gather(struct task_deletion *d, struct store_txn *txn, int64_t deadline_us);
+int task_deletion_finish(struct task_deletion *d, struct store_txn *txn); /* 0 or negative */
+void task_deletion_done(struct task_deletion *d);                         /* that is durable */
+
 /* For swaps and renames: exchanges the index uids a and b in every task with uid < below (contract
  * 4.6), in the details of earlier swaps too. Shows as soon as txn is committed; the rows follow
  * before the next batch. Several calls with the same below are one swap: no uid twice. */
@@ -208,6 +240,56 @@ int queue_payload_files(struct store_txn *txn, void (*fn)(void *arg, const struc
 /* The bytes of an inline payload: 1 / 0 / negative. */
 int queue_payload_inline(struct store_txn *txn, uint32_t uid, struct str *ret);
 
+/* --- tasks beside the batches -------------------------------------------------------------------
+ * With ROLE_BESIDE a task is in no batch and makes no event: somebody else carries it out, in
+ * pieces of his own, and keeps its record. Canceling it is the queue's, as for every task. */
+
+/* The unfinished one with the least uid >= at: 1 with ret, 0, or negative. */
+int queue_beside_next(struct queue *q, struct store_txn *txn, uint32_t at, struct task *ret);
+uint64_t queue_beside_count(struct queue *q, struct store_txn *txn, uint64_t max);
+/* In this turn's transaction, before anything is done for it: 1 while the task is to be carried
+ * out, 0 when it was canceled or is about to be, negative. */
+int queue_beside_is_wanted(struct queue *q, struct store_txn *txn, uint32_t uid);
+/* Stores what it shows now (details, params, status, times); with a final status that is its end. 0
+ * or negative. */
+int queue_beside_put(struct queue *q, struct store_txn *txn, struct task *t);
+
+/* --- changes of status ---------------------------------------------------------------------------
+ * Each has a number, 1 for the first ever, never used again; of a batch's they are in the order of
+ * uids. About a million are kept, across restarts. */
+
+enum change_kind {
+    CHANGE_ENQUEUED, /* new, or its batch was rolled back */
+    CHANGE_STARTED,
+    CHANGE_ENDED,
+    CHANGE_KINDS
+};
+struct queue_change {
+    uint64_t number;
+    uint32_t uid;
+    enum change_kind kind;
+    uint32_t batch_uid;    /* of CHANGE_STARTED; TASK_NONE for a task beside the batches */
+    int64_t started_at_ns; /* the same */
+};
+/* Kept are the numbers from first on; end is the next one to be given out. 0 or negative. */
+int queue_changes_bounds(struct store_txn *txn, uint64_t *ret_first, uint64_t *ret_end);
+/* Reads changes from `at` on, which must be kept. A zeroed one with its `at` set is ready; setting
+ * `at` again moves it. Holds memory of the run it is in until change_reader_done. */
+struct change_reader {
+    uint64_t at; /* the number that comes next */
+    /* private */
+    uint64_t first, end, passed;
+    struct uidset set;
+    size_t range;
+    struct queue_change change;
+};
+/* 1, 0 when there is none yet, negative. */
+int queue_changes_next(struct change_reader *r, struct store_txn *txn, struct queue_change *ret);
+void change_reader_done(struct change_reader *r); /* keeps `at` */
+/* Makes the task, as queue_task_get reads it now, what it was right after the change. False when
+ * the change is not to be seen any more. */
+bool queue_change_show(const struct queue_change *c, struct task *t);
+
 struct queue_stats {
     uint64_t enqueued;     /* committed and not running */
     uint64_t batches;      /* finished since the start */
@@ -215,3 +297,12 @@ struct queue_stats {
     uint32_t running_batch_uid;
 };
 struct queue_stats queue_stats(struct queue *q);
+const struct histogram *queue_batch_sizes(const struct queue *q); /* tasks of finished batches */
+const struct histogram *queue_batch_times(const struct queue *q); /* microseconds, from the start */
+/* When the oldest unfinished task was enqueued: 1, 0 when there is none, negative. */
+int queue_oldest_unfinished(struct queue *q, struct store_txn *txn, int64_t *ret_enqueued_at_ns);
+/* How many tasks are attached to an index, are of a kind, have a status. 0 or negative. */
+int queue_count_index(struct store_txn *txn, struct str uid, uint64_t *ret);
+int queue_count_kind(struct store_txn *txn, enum task_kind kind, uint64_t *ret);
+int queue_count_status(struct queue *q, struct store_txn *txn, enum task_status status,
+                       uint64_t *ret);

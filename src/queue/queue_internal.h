@@ -8,9 +8,14 @@
  * crash.c    the guard against crash loops
  * scheduler.c  the state machine
  * finish.c   the finishing commit, the move of a large batch's results
+ * beside.c   tasks that no batch holds
+ * changes.c  the log of status changes
+ * sets.c, times.c, bits.c, marks.c  which tasks are what; query.c answers from them
+ * deletion.c deleting tasks; limits.c when, and when no more are taken
  * rename.c, idempotency.c */
 #include "queue/autobatch.h"
 #include "queue/queue.h"
+#include "queue/sets.h"
 #include "store/tables.h"
 
 #define LOG_TARGET "queue"
@@ -80,6 +85,12 @@ struct finishing {
     int64_t finished_at_ns;
 };
 
+/* What the tasks have in common whose results are being moved; in META_APPLY. */
+struct applying {
+    uint32_t batch_uid, canceler; /* canceler: of those that were canceled */
+    int64_t started_at_ns, finished_at_ns;
+};
+
 struct uuid_list {
     struct uuid *items;
     size_t n, cap;
@@ -126,7 +137,7 @@ struct in_flight {
 /* Matched set of a cancelation whose commit is awaited. */
 struct pending_cancel {
     uint64_t turn;
-    struct uidset matched;
+    struct uidmap matched;
 };
 
 struct queue {
@@ -153,6 +164,7 @@ struct queue {
     struct run *run; /* NULL: none */
     struct finishing finishing;
     bool is_applying;         /* results are read from TABLE_TASK_RESULTS first */
+    struct applying applying;
     bool is_renaming;         /* META_RENAME may exist */
     struct uuid_list files;   /* unlinked when the awaited commit is durable */
     struct uuid_list unlinks; /* to be unlinked, in slices */
@@ -168,10 +180,22 @@ struct queue {
 
     uint32_t next_uid;
     uint64_t added_turn; /* the turn of the last queue_add */
+    bool has_new_beside; /* one with ROLE_BESIDE was added and not told */
     struct turn_waiter added;
+    struct histogram batch_sizes, batch_times;
+    uint64_t changed_turn; /* the turn of the last change of a status */
+    struct turn_waiter changed;
     struct pending_cancel *cancels;
     size_t n_cancels;
     struct buf record; /* scratch */
+
+    struct sets *sets; /* changes of this turn, for its commit */
+    uint64_t measured_turn; /* + 1; when is_full was found */
+    bool is_full;           /* max_bytes are in use */
+    bool is_deleting;       /* there may be tasks that are deleted though their rows are there */
+    struct loop_slice cleaning;
+    struct loop_timer clean_again;
+    struct turn_waiter cleaned;
 
     struct in_flight *in_flight[IN_FLIGHT_BUCKETS];
 };
@@ -184,18 +208,22 @@ void queue_await_commit(struct queue *q, enum queue_state to);
 /* Resumes in state to after a pause that grows; when stopping, ends instead. */
 void queue_retry(struct queue *q, enum queue_state to);
 /* A cancelation of these tasks is on disk. */
-void queue_canceled(struct queue *q, const struct uidset *matched);
+void queue_canceled(struct queue *q, const struct uidmap *matched);
 bool queue_is_pausing(const struct queue *q); /* invariant 5 */
 void queue_announce(struct queue *q, uint32_t batch_uid);
 
 /* --- add.c: rows of the queue tables */
+/* Numbers the turns, to tell what belongs to the awaited turn from what came for the next one:
+ * callbacks of the turn's end that run before ours may write already. */
+uint64_t queue_turn_number(const struct queue *q);
 int queue_load_counters(struct queue *q, struct store_txn *txn);
 int queue_row_read(struct store_txn *txn, uint32_t uid, struct queue_row *ret); /* 1 / 0 / neg. */
 int queue_row_decode(struct queue_row *ret, struct str record);
 void queue_row_encode(struct buf *out, const struct queue_row *row);
 void queue_row_done(struct queue_row *row);
-/* The group in which tasks of this role are picked before all others, NULL for the others; stands
- * in TABLE_TASK_QUEUE_INDEX in the place of an index uid, which never holds such characters. */
+/* The group in which tasks of this role are found (picked before all others, or carried out beside
+ * the batches), NULL for the others; stands in TABLE_TASK_QUEUE_INDEX in the place of an index uid,
+ * which never holds such characters. */
 const char *queue_group(enum task_role role);
 /* Appends the key prefix of an index's (or group's) rows. */
 void queue_index_prefix(struct buf *out, struct str name);
@@ -209,10 +237,14 @@ int queue_rows_delete(struct store_txn *txn, const struct task *t);
 int task_read(const struct queue *q, struct store_txn *txn, int table, uint32_t uid,
               struct task *ret);
 int task_write(struct queue *q, struct store_txn *txn, int table, const struct task *t);
+/* The greatest u32 key <= at or, ascending, the least >= at: 1 / 0 / negative. */
+int queue_find_uid(struct store_txn *txn, int table, uint32_t at, bool ascending, uint32_t *ret);
 /* Counts in an open transaction; 0 when the store refuses. */
 uint64_t table_count(struct store_txn *txn, int table);
 
 /* --- pick.c */
+/* The first uid >= at under a key prefix of TABLE_TASK_QUEUE_INDEX: 1 / 0 / negative. */
+int queue_next_of_prefix(struct store_cursor *c, struct str prefix, uint32_t at, uint32_t *ret);
 /* PICK_DONE: q->run is set. PICK_NOTHING and negative: the pick was reset. */
 int pick_step(struct queue *q, struct store_txn *txn, int64_t deadline_us);
 void pick_reset(struct pick *p);
@@ -222,6 +254,9 @@ struct run *run_new(struct queue *q, enum batch_type type, const uint32_t *uids,
 void run_free(struct run *r); /* NULL accepted; does not call the op */
 bool run_has_picked(const struct run *r, uint32_t uid);
 bool run_intersects(const struct run *r, const struct uidset *set);
+bool run_is_matched(const struct run *r, const struct uidmap *matched);
+/* Adds the picked members within a chunk; false when there is none. */
+bool run_fill_picked(const struct run *r, uint32_t chunk, struct bits *add_to);
 int run_record_put(struct queue *q, struct store_txn *txn, const struct run *r);
 int run_record_load(struct queue *q, struct store_txn *txn, struct run **ret); /* 1 / 0 / neg. */
 /* Reads members into r->batch until the deadline: 1 done, 0 more, negative. */
@@ -246,6 +281,9 @@ bool crash_is_hopeless(const struct queue *q, const struct run *r);
 void finish_piece(struct queue *q);
 void finish_committed(struct queue *q, int result);
 void finish_reset(struct queue *q);
+/* q->applying and its row: 0 or negative. */
+int applying_load(struct queue *q, struct store_txn *txn);
+int applying_put(struct queue *q, struct store_txn *txn);
 void apply_piece(struct queue *q);
 void apply_committed(struct queue *q, int result);
 enum loop_slice_result unlink_step(void *arg, int64_t deadline_us);
@@ -253,8 +291,29 @@ enum loop_slice_result unlink_step(void *arg, int64_t deadline_us);
 /* --- rename.c */
 /* Gives a task that was just read the index uids that it will have. */
 int rename_show(const struct queue *q, struct store_txn *txn, struct task *t);
+/* The tasks of a chunk that are attached to the index, as it will be: 1 / 0 / negative. */
+int rename_read_index(const struct queue *q, struct store_txn *txn, struct str name, uint32_t chunk,
+                      struct bits *ret);
 /* Renames the next tasks: 1 when none is left, 0 when there are more, negative. */
 int rename_piece(struct queue *q, struct store_txn *txn, int64_t deadline_us);
+
+/* --- limits.c */
+void limits_look(struct queue *q);
+bool limits_are_full(struct queue *q);
+
+/* --- upgrade.c */
+/* At the start, before anything is read or written: 0 or negative. */
+int upgrade_sets(struct queue *q);
+
+/* --- deletion.c */
+/* Whether the task's row is there though it is deleted: 1 / 0 / negative. */
+int deletion_hides(const struct queue *q, struct store_txn *txn, enum set_kind kind, uint32_t uid);
+/* Goes on with removing rows, when there are any. */
+void deletion_clean(struct queue *q);
+void deletion_init(struct queue *q);
+void deletion_end(struct queue *q);
+/* Finished tasks of a chunk that are not deleted: 0 or negative. */
+int queue_read_finished(struct store_txn *txn, uint32_t chunk, struct bits *ret);
 
 /* --- idempotency.c */
 void in_flight_free(struct queue *q);

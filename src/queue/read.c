@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "queue/queue_internal.h"
+#include "queue/marks.h"
 #include "store/rec.h"
 
 int
@@ -29,6 +29,9 @@ int
 task_write(struct queue *q, struct store_txn *txn, int table, const struct task *t)
 {
     uint8_t bytes[4];
+    int rc = table == TABLE_TASKS ? marks_change_task(q, txn, t) : marks_put_result(q, txn, t, true);
+    if (rc < 0)
+        return rc;
     buf_clear(&q->record);
     task_encode(&q->record, t);
     return store_put(txn, table, key_u32(bytes, t->uid), buf_str(&q->record));
@@ -55,7 +58,10 @@ overlay(const struct queue *q, struct task *t)
 int
 queue_task_get(struct queue *q, struct store_txn *txn, uint32_t uid, struct task *ret)
 {
-    int rc = q->is_applying ? task_read(q, txn, TABLE_TASK_RESULTS, uid, ret) : 0;
+    int rc = deletion_hides(q, txn, SET_DELETED, uid);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    rc = q->is_applying ? task_read(q, txn, TABLE_TASK_RESULTS, uid, ret) : 0;
     if (rc == 0)
         rc = task_read(q, txn, TABLE_TASKS, uid, ret);
     if (rc > 0)
@@ -76,9 +82,8 @@ seek_u32(struct store_cursor *c, uint32_t at, bool ascending)
     return key_read_u32(c->key, 0) == at ? 1 : store_cursor_prev(c);
 }
 
-/* The uid that seek_u32 finds: 1 / 0 / negative. */
-static int
-find_u32(struct store_txn *txn, int table, uint32_t at, bool ascending, uint32_t *ret)
+int
+queue_find_uid(struct store_txn *txn, int table, uint32_t at, bool ascending, uint32_t *ret)
 {
     struct store_cursor c;
     int rc = store_cursor_open(&c, txn, table);
@@ -96,15 +101,29 @@ queue_task_seek(struct queue *q, struct store_txn *txn, uint32_t at, bool ascend
                 struct task *ret)
 {
     uint32_t uid;
-    int rc = find_u32(txn, TABLE_TASKS, at, ascending, &uid);
-    return rc <= 0 ? rc : queue_task_get(q, txn, uid, ret);
+    int rc;
+    while ((rc = queue_find_uid(txn, TABLE_TASKS, at, ascending, &uid)) > 0) {
+        rc = queue_task_get(q, txn, uid, ret);
+        if (rc != 0 || (!ascending && uid == 0))
+            break;
+        at = ascending ? uid + 1 : uid - 1; /* a deleted one */
+    }
+    return rc;
+}
+
+static uint64_t
+count_deleted(const struct queue *q, struct store_txn *txn, enum set_kind kind)
+{
+    uint64_t count = 0;
+    struct set_id id = {.kind = kind};
+    return q->is_deleting && sets_count(txn, &id, &count) < 0 ? 0 : count;
 }
 
 uint64_t
 queue_task_total(struct queue *q, struct store_txn *txn)
 {
-    (void) q; /* a running or finished batch neither adds nor hides tasks */
-    return table_count(txn, TABLE_TASKS);
+    /* A running or finished batch neither adds nor hides tasks. */
+    return table_count(txn, TABLE_TASKS) - count_deleted(q, txn, SET_DELETED);
 }
 
 /* --- batches */
@@ -136,7 +155,11 @@ queue_batch_get(struct queue *q, struct store_txn *txn, uint32_t uid, struct bat
 {
     uint8_t bytes[4];
     struct str record;
-    int rc = store_get(txn, TABLE_BATCHES, key_u32(bytes, uid), &record);
+    int rc = deletion_hides(q, txn, SET_DELETED_BATCH, uid);
+    if (rc == 0)
+        rc = store_get(txn, TABLE_BATCHES, key_u32(bytes, uid), &record);
+    else if (rc > 0)
+        return 0;
     if (rc < 0)
         return rc;
     if (rc > 0) {
@@ -154,7 +177,7 @@ queue_batch_seek(struct queue *q, struct store_txn *txn, uint32_t at, bool ascen
                  struct batch *ret)
 {
     uint32_t uid = 0, running = q->run == NULL ? TASK_NONE : q->run->pub.batch_uid;
-    int rc = find_u32(txn, TABLE_BATCHES, at, ascending, &uid);
+    int rc = queue_find_uid(txn, TABLE_BATCHES, at, ascending, &uid);
     if (rc < 0)
         return rc;
     if (running_shows(q, txn) && (ascending ? running >= at : running <= at) &&
@@ -168,7 +191,8 @@ queue_batch_seek(struct queue *q, struct store_txn *txn, uint32_t at, bool ascen
 uint64_t
 queue_batch_total(struct queue *q, struct store_txn *txn)
 {
-    return table_count(txn, TABLE_BATCHES) + running_shows(q, txn);
+    return table_count(txn, TABLE_BATCHES) + running_shows(q, txn) -
+           count_deleted(q, txn, SET_DELETED_BATCH);
 }
 
 const char *
@@ -177,71 +201,24 @@ queue_busy_index(const struct queue *q)
     return q->run != NULL && q->run->is_visible ? q->run->pub.index_uid : NULL;
 }
 
-/* --- for cancelations */
+/* --- for cancelations and deletions */
 
-/* All stored uids. Without gaps (nothing was ever deleted) that is one range. */
-static int
-match_all(struct store_txn *txn, struct uidset *set)
+int
+queue_matched(struct store_txn *txn, uint32_t uid, struct uidmap *ret)
 {
-    struct store_cursor c;
-    int rc = store_cursor_open(&c, txn, TABLE_TASKS);
-    if (rc < 0)
-        return rc;
-    uint32_t first = 0, last = 0;
-    rc = store_cursor_first(&c);
-    if (rc > 0) {
-        first = key_read_u32(c.key, 0);
-        rc = store_cursor_last(&c);
-    }
-    if (rc > 0) {
-        last = key_read_u32(c.key, 0);
-        if (table_count(txn, TABLE_TASKS) == (uint64_t) last - first + 1) {
-            uidset_add(set, first, last);
-            rc = 0;
-        } else {
-            for (rc = store_cursor_first(&c); rc > 0; rc = store_cursor_next(&c))
-                uidset_add(set, key_read_u32(c.key, 0), key_read_u32(c.key, 0));
-        }
-    }
-    store_cursor_close(&c);
-    return rc;
+    struct set_id id = {.kind = SET_MATCHED, .number = uid};
+    return sets_load(txn, &id, ret);
 }
 
 int
-queue_match(struct queue *q, struct store_txn *txn, bool all, const uint32_t *uids, size_t n_uids,
-            struct uidset *ret)
+queue_next_enqueued(struct store_txn *txn, const struct uidmap *set, uint32_t at, uint32_t *ret)
 {
-    struct uidset set;
-    int rc = 0;
-    (void) q; /* what exists is stored, whatever runs */
-    uidset_init(&set);
-    if (all)
-        rc = match_all(txn, &set);
-    for (size_t i = 0; !all && rc >= 0 && i < n_uids; i++) {
-        uint8_t bytes[4];
-        rc = store_get(txn, TABLE_TASKS, key_u32(bytes, uids[i]), NULL);
-        if (rc > 0)
-            uidset_add(&set, uids[i], uids[i]);
-    }
-    if (rc < 0) {
-        uidset_done(&set);
-        return rc;
-    }
-    *ret = set;
-    return 0;
-}
-
-int
-queue_next_enqueued(struct queue *q, struct store_txn *txn, const struct uidset *set, uint32_t at,
-                    uint32_t *ret)
-{
-    (void) q; /* one batch runs at a time: what is in TABLE_TASK_QUEUE is enqueued */
-    uint32_t wanted, found;
-    while (uidset_seek(set, at, &wanted)) {
-        int rc = find_u32(txn, TABLE_TASK_QUEUE, wanted, true, &found);
+    uint32_t wanted = at, found;
+    while (set == NULL || uidmap_seek(set, at, &wanted)) {
+        int rc = queue_find_uid(txn, TABLE_TASK_QUEUE, wanted, true, &found);
         if (rc <= 0)
             return rc;
-        if (uidset_has(set, found)) {
+        if (set == NULL || uidmap_has(set, found)) {
             *ret = found;
             return 1;
         }

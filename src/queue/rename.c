@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
-#include "queue/queue_internal.h"
+#include "queue/marks.h"
 #include "store/rec.h"
 
 enum { RENAME_RECORD_VERSION = 1 };
@@ -89,10 +89,10 @@ exchange_details(struct task *t, const struct names *names)
 
 /* --- one task */
 
-/* The rows that make it findable by its index move along. */
+/* Its row among those that are not finished gets the name: 1, 0 when there is none, or negative. */
 static int
-exchange_rows(struct queue *q, struct store_txn *txn, const struct task *before,
-              const struct names *names)
+exchange_queue_row(struct queue *q, struct store_txn *txn, const struct task *before,
+                   const struct names *names)
 {
     uint8_t bytes[4];
     struct queue_row row;
@@ -104,16 +104,28 @@ exchange_rows(struct queue *q, struct store_txn *txn, const struct task *before,
     queue_row_encode(&q->record, &row);
     queue_row_done(&row);
     rc = store_put(txn, TABLE_TASK_QUEUE, key_u32(bytes, before->uid), buf_str(&q->record));
+    return rc < 0 ? rc : 1;
+}
+
+/* The rows and sets that make it findable by its index. */
+static int
+exchange_rows(struct queue *q, struct store_txn *txn, const struct task *before,
+              const struct names *names)
+{
+    int is_open = exchange_queue_row(q, txn, before, names);
     bool had_a = false, had_b = false;
     for (uint32_t i = 0; i <= before->n_also_indexes; i++) {
         const char *uid = i == 0 ? before->index_uid : before->also_indexes[i - 1];
         had_a = had_a || (uid != NULL && str_is(names->a, uid));
         had_b = had_b || (uid != NULL && str_is(names->b, uid));
     }
-    if (rc < 0 || had_a == had_b)
-        return rc;
-    rc = queue_index_delete(txn, had_a ? names->a : names->b, before->uid);
-    return rc < 0 ? rc : queue_index_put(txn, had_a ? names->b : names->a, before->uid);
+    if (is_open < 0 || had_a == had_b)
+        return is_open;
+    struct str from = had_a ? names->a : names->b, to = had_a ? names->b : names->a;
+    int rc = marks_rename_task(q, txn, before->uid, from, to);
+    if (rc == 0 && is_open)
+        rc = queue_index_delete(txn, from, before->uid);
+    return rc < 0 || !is_open ? rc : queue_index_put(txn, to, before->uid);
 }
 
 static bool
@@ -198,6 +210,23 @@ rename_put(struct store_txn *txn, const struct rename *r)
     return rc;
 }
 
+/* Takes over from the other set the tasks whose rows have their names still to come. */
+static int
+blend_due(struct store_txn *txn, const struct rename *r, const struct set_id *other, uint32_t chunk,
+          struct bits *ret)
+{
+    struct bits bits, due;
+    uint64_t first = bits_uid(chunk, 0), last = bits_uid(chunk, BITS_COUNT - 1);
+    int rc = sets_read(txn, other, chunk, &bits);
+    if (rc < 0 || r->below <= first || r->done > last)
+        return rc;
+    bits_clear(&due);
+    bits_fill(&due, r->done > first ? r->done % BITS_COUNT : 0,
+              r->below <= last ? (r->below - 1) % BITS_COUNT : BITS_COUNT - 1);
+    bits_blend(ret, &bits, &due);
+    return 0;
+}
+
 int
 rename_show(const struct queue *q, struct store_txn *txn, struct task *t)
 {
@@ -212,6 +241,26 @@ rename_show(const struct queue *q, struct store_txn *txn, struct task *t)
         exchange_names(t, &r.pairs[i]);
     rename_done(&r);
     return 0;
+}
+
+int
+rename_read_index(const struct queue *q, struct store_txn *txn, struct str name, uint32_t chunk,
+                  struct bits *ret)
+{
+    struct rename r;
+    struct set_id id = {.kind = SET_INDEX, .name = name};
+    int rc = sets_read(txn, &id, chunk, ret);
+    if (rc < 0 || !q->is_renaming)
+        return rc;
+    rc = rename_get(txn, &r);
+    if (rc <= 0)
+        return rc;
+    for (uint32_t i = 0; i < r.n; i++)
+        id.name = exchanged(&r.pairs[i], id.name); /* no name stands in two pairs */
+    if (id.name.data != name.data)
+        rc = blend_due(txn, &r, &id, chunk, ret);
+    rename_done(&r);
+    return rc < 0 ? rc : 1;
 }
 
 /* --- carrying it out */
@@ -237,29 +286,45 @@ rename_task(struct queue *q, struct store_txn *txn, const struct rename *r, stru
     return rc < 0 ? rc : 0;
 }
 
+/* The first task from at on that is attached to one of the names: 1 / 0 / negative. */
+static int
+next_attached(struct store_txn *txn, const struct rename *r, uint32_t at, uint32_t *ret)
+{
+    uint32_t least = UINT32_MAX;
+    bool has_any = false;
+    for (uint32_t i = 0; i < 2 * r->n; i++) {
+        uint32_t uid;
+        struct names names = r->pairs[i / 2];
+        int rc = sets_next(txn, &(struct set_id){SET_INDEX, 0, i % 2 == 0 ? names.a : names.b}, at,
+                           &uid);
+        if (rc < 0)
+            return rc;
+        if (rc > 0 && uid <= least) {
+            least = uid;
+            has_any = true;
+        }
+    }
+    *ret = least;
+    return has_any;
+}
+
 /* The next tasks: 1 when none is left, 0 when there may be more, negative. */
 static int
 rename_tasks(struct queue *q, struct store_txn *txn, struct rename *r, int64_t deadline_us)
 {
-    struct store_cursor c;
     uint8_t bytes[4];
-    int n = 0, rc = store_cursor_open(&c, txn, TABLE_TASKS);
-    if (rc < 0)
-        return rc;
-    /* Found again each time: the puts may have moved the rows. */
-    while ((rc = store_cursor_seek(&c, key_u32(bytes, r->done))) > 0) {
-        uint32_t uid = key_read_u32(c.key, 0);
-        if (uid >= r->below)
-            break;
-        rc = rename_task(q, txn, r, c.value);
+    uint32_t uid;
+    int n = 0, rc;
+    while ((rc = next_attached(txn, r, r->done, &uid)) > 0 && uid < r->below) {
+        struct str record;
+        rc = store_get(txn, TABLE_TASKS, key_u32(bytes, uid), &record);
+        if (rc > 0)
+            rc = rename_task(q, txn, r, record);
         r->done = uid + 1;
         bool is_time = ++n % SLICE_CHECK_EVERY == 0 && clock_mono_us() >= deadline_us;
-        if (rc < 0 || n == FINISH_PIECE || is_time) {
-            store_cursor_close(&c);
+        if (rc < 0 || n == FINISH_PIECE || is_time)
             return rc;
-        }
     }
-    store_cursor_close(&c);
     return rc < 0 ? rc : 1;
 }
 

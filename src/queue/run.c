@@ -22,6 +22,8 @@ static const char *const type_names[BATCH_TYPES + 1] = {
     [BATCH_INDEX_DELETION] = "index deletion",
     [BATCH_TASK_CANCELATION] = "task cancelation",
     [BATCH_TASK_DELETION] = "task deletion",
+    [BATCH_INDEX_DEPLOY] = "index deploy",
+    [BATCH_REPORT] = "report",
     [BATCH_TYPES] = "none",
 };
 
@@ -97,6 +99,33 @@ run_intersects(const struct run *r, const struct uidset *set)
         }
     }
     return false;
+}
+
+bool
+run_is_matched(const struct run *r, const struct uidmap *matched)
+{
+    for (size_t i = 0; i < matched->n; i++) {
+        struct bits picked;
+        bits_clear(&picked);
+        if (run_fill_picked(r, matched->chunks[i]->number, &picked) &&
+            bits_intersect(&picked, &matched->chunks[i]->bits))
+            return true;
+    }
+    return false;
+}
+
+bool
+run_fill_picked(const struct run *r, uint32_t chunk, struct bits *add_to)
+{
+    bool has_any = false;
+    for (size_t at = member_at(&r->pub, bits_uid(chunk, 0));
+         at < r->pub.n_members && bits_chunk(r->pub.members[at].uid) == chunk; at++) {
+        if (!r->pub.members[at].is_picked)
+            continue;
+        bits_put(add_to, r->pub.members[at].uid, true);
+        has_any = true;
+    }
+    return has_any;
 }
 
 void

@@ -20,7 +20,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/queue_internal.h"
+#include "queue/changes.h"
+#include "queue/marks.h"
 
 /* What queue_stop() does in a state. */
 enum on_stop {
@@ -128,6 +129,7 @@ idle_step(struct queue *q, int64_t deadline_us)
     }
     if (q->conf.max_batched_tasks == 0)
         return false;
+    limits_look(q);
     queue_set_state(q, QUEUE_PICK);
     return true;
 }
@@ -168,6 +170,7 @@ must_hold(struct queue *q)
         [BATCH_DOCUMENTS] = true,
         [BATCH_SETTINGS] = true,
         [BATCH_INDEX_CREATION] = true,
+        [BATCH_INDEX_DEPLOY] = true,
     };
     return needs_space[q->run->pub.type] && !turn_accepts_writes(q->turn);
 }
@@ -198,6 +201,8 @@ load_step(struct queue *q, int64_t deadline_us)
     }
     struct store_txn *write = turn_txn(q->turn);
     rc = run_record_put(q, write, q->run);
+    if (rc >= 0)
+        rc = changes_add_run(q, CHANGE_STARTED, q->run, false);
     if (rc < 0)
         turn_fail(q->turn, rc);
     queue_await_commit(q, QUEUE_OPEN);
@@ -232,6 +237,8 @@ roll_back(struct queue *q)
     int rc = store_delete(turn_txn(q->turn), TABLE_META, META_RUN);
     if (rc >= 0 && q->run->is_recovered)
         rc = crash_note(q, turn_txn(q->turn), q->run);
+    if (rc >= 0)
+        rc = changes_add_run(q, CHANGE_ENQUEUED, q->run, false);
     if (rc < 0)
         turn_fail(q->turn, rc);
     queue_await_commit(q, QUEUE_DROP);
@@ -422,7 +429,7 @@ on_slice(void *arg, int64_t deadline_us)
 /* --- cancelations */
 
 void
-queue_canceled(struct queue *q, const struct uidset *matched)
+queue_canceled(struct queue *q, const struct uidmap *matched)
 {
     bool is_picking = q->state == QUEUE_PICK || (q->state == QUEUE_LOAD && !q->run->is_recovered);
     if (is_picking) { /* start over: the cancelation comes first */
@@ -433,7 +440,7 @@ queue_canceled(struct queue *q, const struct uidset *matched)
     } else if (q->state == QUEUE_RETRY && q->retry_state == QUEUE_IDLE) {
         loop_timer_clear(&q->timer);
         queue_set_state(q, QUEUE_IDLE);
-    } else if (states[q->state].on_stop == STOP_ROLL_BACK && run_intersects(q->run, matched)) {
+    } else if (states[q->state].on_stop == STOP_ROLL_BACK && run_is_matched(q->run, matched)) {
         log_info(LOG_TARGET, "batch is rolled back by a cancelation batch_uid=%u",
                  q->run->pub.batch_uid);
         roll_back(q);
@@ -491,16 +498,22 @@ take_up(struct queue *q, struct store_txn *txn)
     int rc = crash_load(q, txn);
     if (rc < 0)
         return rc;
-    rc = store_get(txn, TABLE_META, META_APPLY, NULL);
+    rc = applying_load(q, txn);
     if (rc < 0)
         return rc;
-    q->is_applying = rc > 0;
     rc = store_get(txn, TABLE_META, META_RENAME, NULL);
     if (rc < 0)
         return rc;
     q->is_renaming = q->is_renaming || rc > 0;
     rc = run_record_load(q, txn, &q->run);
     return rc < 0 ? rc : 0;
+}
+
+static int
+drop_results(struct store_txn *txn)
+{
+    int rc = store_clear(txn, TABLE_TASK_RESULTS);
+    return rc < 0 ? rc : marks_drop_results(txn);
 }
 
 int
@@ -516,8 +529,9 @@ queue_start(struct queue *q, bool wait_first, struct err *err)
     loop_slice_init(&q->slice, q->loop, on_slice, q);
     loop_timer_init(&q->timer, q->loop, on_timer, q);
     q->awaits_any = wait_first;
-    if (has_leftovers && (rc = store_clear(turn_txn(q->turn), TABLE_TASK_RESULTS)) < 0)
+    if (has_leftovers && (rc = drop_results(turn_txn(q->turn))) < 0)
         turn_fail(q->turn, rc);
+    deletion_clean(q);
     queue_set_state(q, q->run != NULL ? QUEUE_LOAD : q->is_applying ? QUEUE_APPLY : QUEUE_IDLE);
     queue_wake(q);
     return 0;

@@ -29,6 +29,10 @@ static const char *const kind_rows[KIND_COUNT] = {
     [KIND_NETWORK_TOPOLOGY_CHANGE] = "networkTopologyChange",
     [KIND_DSR_UPDATE] = "dsrUpdate",
     [KIND_DSR_CLEAR] = "dsrClear",
+    [KIND_WEBHOOK_REPLAY] = "webhookReplay",
+    [KIND_INDEX_STAGE] = "indexStage",
+    [KIND_INDEX_DEPLOY] = "indexDeploy",
+    [KIND_REPORT] = "report",
 };
 
 static const char *const status_rows[TASK_STATUS_COUNT] = {
@@ -168,6 +172,25 @@ decode_enums(struct rec *r, struct task *t)
     t->kind = (enum task_kind) kind;
     t->status = (enum task_status) status;
     t->role = (enum task_role) role;
+}
+
+int
+task_decode_head(struct task_head *ret, struct str record)
+{
+    struct rec r = rec_open(record, TASK_RECORD_VERSION);
+    struct task t;
+    task_init(&t);
+    t.uid = rec_u32(&r);
+    t.batch_uid = rec_u32(&r);
+    t.canceled_by = rec_u32(&r);
+    decode_enums(&r, &t);
+    (void) rec_u8(&r); /* allow_index_creation */
+    t.enqueued_at_ns = rec_i64(&r);
+    t.started_at_ns = rec_i64(&r);
+    t.finished_at_ns = rec_i64(&r);
+    *ret = (struct task_head){t.uid,    t.batch_uid,      t.canceled_by,   t.kind,
+                              t.status, t.enqueued_at_ns, t.started_at_ns, t.finished_at_ns};
+    return r.failed ? STORE_ECORRUPT : 0;
 }
 
 int

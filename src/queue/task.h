@@ -27,6 +27,10 @@ enum task_kind {
     KIND_NETWORK_TOPOLOGY_CHANGE,
     KIND_DSR_UPDATE,
     KIND_DSR_CLEAR,
+    KIND_WEBHOOK_REPLAY, /* ours, as those below */
+    KIND_INDEX_STAGE,
+    KIND_INDEX_DEPLOY,
+    KIND_REPORT,
     KIND_COUNT
 };
 enum task_status {
@@ -52,7 +56,9 @@ enum task_role {
     ROLE_CLEAR,
     ROLE_SETTINGS,
     ROLE_INDEX_DELETION,
-    ROLE_ALONE, /* indexCreation, indexUpdate, indexSwap, documentEdition */
+    ROLE_ALONE,  /* indexCreation, indexUpdate, indexSwap, documentEdition, report */
+    ROLE_BESIDE, /* never in a batch: webhookReplay (queue_beside_next) */
+    ROLE_DEPLOY, /* alone, but creates its index as an import does */
     ROLE_COUNT
 };
 
@@ -72,7 +78,7 @@ struct task {
     char *primary_key;                                     /* given with an import, or NULL */
     bool allow_index_creation;
     char *params;  /* JSON text that only ops/ understands, or NULL; gone once finished */
-    char *matched; /* cancelations: uidset_write() text of what it matches; gone once finished */
+    char *matched; /* uidset_write() text, in stores from before TABLE_TASK_SETS; else NULL */
     struct uuid
         payload_file; /* nil: inline in TABLE_TASK_PAYLOADS, or none when payload_size is 0 */
     uint64_t payload_size;
@@ -81,9 +87,19 @@ void task_init(struct task *t);
 void task_done(struct task *t);
 void task_encode(struct buf *out, const struct task *t);
 int task_decode(struct task *ret, struct str record); /* 0, or STORE_ECORRUPT */
+/* What stands at the beginning of the record, without any memory: 0, or STORE_ECORRUPT. */
+struct task_head {
+    uint32_t uid, batch_uid, canceled_by;
+    enum task_kind kind;
+    enum task_status status;
+    int64_t enqueued_at_ns, started_at_ns, finished_at_ns;
+};
+int task_decode_head(struct task_head *ret, struct str record);
 /* What details become when a task fails or is canceled (contract 2.3): its own counter, null until
  * then, is 0. */
 void task_fail_details(struct task *t);
+/* The way back, for showing what was: the counter is null. */
+void task_unfinish_details(struct task *t);
 /* The task object of contract 2.1, without a newline. */
 void task_write_json(struct buf *out, const struct task *t);
 /* The summary of contract 2.2. */

@@ -14,10 +14,11 @@ static const char *const own_counters[KIND_COUNT] = {
     [KIND_INDEX_DELETION] = "deletedDocuments",
     [KIND_TASK_CANCELATION] = "canceledTasks",
     [KIND_TASK_DELETION] = "deletedTasks",
+    [KIND_INDEX_DEPLOY] = "indexedDocuments",
 };
 
-void
-task_fail_details(struct task *t)
+static void
+set_counter(struct task *t, bool is_known)
 {
     const char *counter = own_counters[t->kind];
     struct json_doc *doc =
@@ -31,7 +32,10 @@ task_fail_details(struct task *t)
     while (json_next(&it)) {
         json_key_str(&j, it.key);
         if (str_is(it.key, counter)) {
-            json_put_u64(&j, 0);
+            if (is_known)
+                json_put_u64(&j, 0);
+            else
+                json_put_null(&j);
             continue;
         }
         struct buf value = BUF_INIT;
@@ -43,6 +47,18 @@ task_fail_details(struct task *t)
     json_doc_free(doc);
     free(t->details);
     t->details = buf_take(&text);
+}
+
+void
+task_fail_details(struct task *t)
+{
+    set_counter(t, true);
+}
+
+void
+task_unfinish_details(struct task *t)
+{
+    set_counter(t, false);
 }
 
 static void

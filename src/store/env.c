@@ -14,17 +14,9 @@
 #include "base/mem.h"
 #include "store/dir.h"
 #include "store/env_internal.h"
+#include "store/redo.h"
 
-enum { STORE_MAX_READERS = 126, STORE_SPARE_READS = 4 };
-
-struct store_env {
-    MDB_env *mdb;
-    MDB_dbi *dbis;
-    int n_tables;
-    struct store_txn
-        *spare[STORE_SPARE_READS]; /* reset read transactions: renewing is 5 times cheaper */
-    int n_spare;
-};
+enum { STORE_MAX_READERS = 126 };
 
 struct store_txn {
     struct store_env *env;
@@ -53,8 +45,8 @@ store_strerror(int code)
     return "unknown error";
 }
 
-static int
-translate(int rc)
+int
+store_translate(int rc)
 {
     switch (rc) {
     case 0:
@@ -96,15 +88,15 @@ str_of(MDB_val v)
     return str_make(v.mv_data, v.mv_size);
 }
 
-static int
-open_tables(struct store_env *env, const struct store_table *tables)
+int
+env_open_tables(struct store_env *env)
 {
     MDB_txn *txn;
     int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
     if (rc != 0)
         return rc;
     for (int i = 0; i < env->n_tables; i++) {
-        rc = mdb_dbi_open(txn, tables[i].name, MDB_CREATE, &env->dbis[i]);
+        rc = mdb_dbi_open(txn, env->tables[i].name, MDB_CREATE, &env->dbis[i]);
         if (rc != 0) {
             mdb_txn_abort(txn);
             return rc;
@@ -114,17 +106,18 @@ open_tables(struct store_env *env, const struct store_table *tables)
 }
 
 static struct store_env *
-env_new(int n_tables)
+env_new(const struct store_table *tables, int n_tables, size_t map_bytes)
 {
     struct store_env *env = mem_new(1, sizeof(*env));
     env->dbis = mem_new((size_t) n_tables, sizeof(*env->dbis));
+    env->tables = tables;
     env->n_tables = n_tables;
+    env->map_bytes = map_bytes;
     return env;
 }
 
-static int
-open_mdb(struct store_env *env, const char *path, unsigned flags, const struct store_table *tables,
-         size_t map_bytes)
+int
+env_open_mdb(struct store_env *env, const char *path, unsigned flags)
 {
     int rc = mdb_env_create(&env->mdb);
     if (rc == 0)
@@ -132,10 +125,17 @@ open_mdb(struct store_env *env, const char *path, unsigned flags, const struct s
     if (rc == 0)
         rc = mdb_env_set_maxreaders(env->mdb, STORE_MAX_READERS);
     if (rc == 0)
-        rc = mdb_env_set_mapsize(env->mdb, map_bytes);
+        rc = mdb_env_set_mapsize(env->mdb, env->map_bytes);
     if (rc == 0)
         rc = mdb_env_open(env->mdb, path, flags | MDB_NOTLS, 0600);
-    return rc == 0 ? open_tables(env, tables) : rc;
+    return rc;
+}
+
+static int
+open_plain(struct store_env *env, const char *path, unsigned flags)
+{
+    int rc = env_open_mdb(env, path, flags);
+    return rc == 0 ? env_open_tables(env) : rc;
 }
 
 /* --- a new environment: dir/data.mdb is there whole or not at all
@@ -167,13 +167,13 @@ settle_new(const char *dir, const char *lock_path)
 static int
 make_new(const char *dir, const struct store_table *tables, int n_tables, size_t map_bytes)
 {
-    struct store_env *env = env_new(n_tables);
+    struct store_env *env = env_new(tables, n_tables, map_bytes);
     struct buf made = BUF_INIT, final = BUF_INIT;
     path_in(&made, dir, "new.mdb");
     path_in(&final, dir, "data.mdb");
     int rc = dir_make(dir) != 0 ? errno : remove_if_there(buf_cstr(&made));
     if (rc == 0)
-        rc = open_mdb(env, buf_cstr(&made), MDB_NOSUBDIR, tables, map_bytes);
+        rc = open_plain(env, buf_cstr(&made), MDB_NOSUBDIR);
     store_env_close(env);
     if (rc == 0 && rename(buf_cstr(&made), buf_cstr(&final)) != 0)
         rc = errno;
@@ -198,20 +198,56 @@ make_if_new(const char *dir, const struct store_table *tables, int n_tables, siz
     return rc;
 }
 
+static int
+cannot_open(const char *dir, int rc, struct err *err)
+{
+    return err_set(err, ERR_IO_ERROR, "cannot open database %s: %s", dir, mdb_strerror(rc));
+}
+
 int
 store_env_open(struct store_env **ret, const char *dir, const struct store_table *tables,
                int n_tables, size_t map_bytes, struct err *err)
 {
-    struct store_env *env = env_new(n_tables);
+    struct store_env *env = env_new(tables, n_tables, map_bytes);
     int rc = make_if_new(dir, tables, n_tables, map_bytes);
     if (rc == 0)
-        rc = open_mdb(env, dir, 0, tables, map_bytes);
+        rc = open_plain(env, dir, 0);
     if (rc != 0) {
         store_env_close(env);
-        return err_set(err, ERR_IO_ERROR, "cannot open database %s: %s", dir, mdb_strerror(rc));
+        return cannot_open(dir, rc, err);
     }
     *ret = env;
     return 0;
+}
+
+int
+store_env_open_journaled(struct store_env **ret, const char *dir, const struct store_table *tables,
+                         int n_tables, size_t map_bytes, struct err *err)
+{
+    int rc = make_if_new(dir, tables, n_tables, map_bytes);
+    if (rc != 0)
+        return cannot_open(dir, rc, err);
+    struct store_env *env = env_new(tables, n_tables, map_bytes);
+    env->redo = redo_new(dir);
+    if (redo_open(env, err) != 0) {
+        store_env_close(env);
+        return -1;
+    }
+    *ret = env;
+    return 0;
+}
+
+void
+env_close_mdb(struct store_env *env)
+{
+    for (int i = 0; i < env->n_spare; i++) {
+        mdb_txn_abort(env->spare[i]->mdb);
+        free(env->spare[i]);
+    }
+    env->n_spare = 0;
+    if (env->mdb != NULL)
+        mdb_env_close(env->mdb);
+    env->mdb = NULL;
 }
 
 void
@@ -219,14 +255,19 @@ store_env_close(struct store_env *env)
 {
     if (env == NULL)
         return;
-    for (int i = 0; i < env->n_spare; i++) {
-        mdb_txn_abort(env->spare[i]->mdb);
-        free(env->spare[i]);
-    }
-    if (env->mdb != NULL)
-        mdb_env_close(env->mdb);
+    if (env->redo != NULL)
+        redo_close(env);
+    env_close_mdb(env);
+    redo_free(env->redo);
     free(env->dbis);
     free(env);
+}
+
+static uint64_t
+page_bytes(const MDB_stat *stat)
+{
+    return (stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages) *
+           (uint64_t) stat->ms_psize;
 }
 
 void
@@ -234,7 +275,7 @@ store_env_size(struct store_env *env, uint64_t *ret_used_bytes, uint64_t *ret_fi
 {
     MDB_envinfo info = {0};
     MDB_stat stat = {0};
-    (void) mdb_env_info(env->mdb, &info); /* these two fail only for a NULL argument */
+    (void) mdb_env_info(env->mdb, &info); /* these two fail only for a NULL environment */
     (void) mdb_env_stat(env->mdb, &stat);
     *ret_file_bytes = (info.me_last_pgno + 1) * (uint64_t) stat.ms_psize;
     *ret_used_bytes = 0;
@@ -243,9 +284,7 @@ store_env_size(struct store_env *env, uint64_t *ret_used_bytes, uint64_t *ret_fi
         return;
     for (int i = 0; i < env->n_tables; i++) {
         if (mdb_stat(txn->mdb, env->dbis[i], &stat) == 0)
-            *ret_used_bytes +=
-                (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) *
-                (uint64_t) stat.ms_psize;
+            *ret_used_bytes += page_bytes(&stat);
     }
     store_abort(txn);
 }
@@ -262,14 +301,16 @@ store_begin_read(struct store_env *env, struct store_txn **ret)
         }
         mdb_txn_abort(txn->mdb);
         free(txn);
-        return translate(rc);
+        return store_translate(rc);
     }
+    if (env->mdb == NULL)
+        return STORE_EIO;
     struct store_txn *txn = mem_new(1, sizeof(*txn));
     txn->env = env;
     int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn->mdb);
     if (rc != 0) {
         free(txn);
-        return translate(rc);
+        return store_translate(rc);
     }
     *ret = txn;
     return 0;
@@ -278,6 +319,9 @@ store_begin_read(struct store_env *env, struct store_txn **ret)
 int
 store_begin_write(struct store_env *env, struct store_txn **ret)
 {
+    int refused = env->redo != NULL ? redo_begin(env) : 0;
+    if (refused != 0)
+        return refused;
     struct store_txn *txn = mem_new(1, sizeof(*txn));
     txn->env = env;
     txn->is_write = true;
@@ -285,7 +329,7 @@ store_begin_write(struct store_env *env, struct store_txn **ret)
     if (rc != 0) {
         log_error("store", "cannot begin a transaction: %s", mdb_strerror(rc));
         free(txn);
-        return translate(rc);
+        return store_translate(rc);
     }
     *ret = txn;
     return 0;
@@ -309,11 +353,13 @@ store_watch_failures(struct store_txn *txn, bool *failed)
 int
 store_commit(struct store_txn *txn)
 {
-    int rc = txn->mdb == NULL ? EIO : mdb_txn_commit(txn->mdb);
+    int rc = EIO;
+    if (txn->mdb != NULL)
+        rc = txn->env->redo != NULL ? redo_commit(txn->env, txn->mdb) : mdb_txn_commit(txn->mdb);
     if (rc != 0)
         log_error("store", "commit failed: %s", mdb_strerror(rc));
     free(txn);
-    return rc == MDB_PANIC ? STORE_EIO : translate(rc);
+    return rc == MDB_PANIC ? STORE_EIO : store_translate(rc);
 }
 
 void
@@ -337,7 +383,7 @@ failed(struct store_txn *txn, int rc)
 {
     if (rc != 0 && txn->failed != NULL)
         *txn->failed = true;
-    return translate(rc);
+    return store_translate(rc);
 }
 
 int
@@ -350,31 +396,54 @@ store_get(struct store_txn *txn, int table, struct str key, struct str *ret)
     if (rc == MDB_NOTFOUND)
         return 0;
     if (rc != 0)
-        return translate(rc);
+        return store_translate(rc);
     if (ret != NULL)
         *ret = str_of(v);
     return 1;
 }
 
-int
-store_put(struct store_txn *txn, int table, struct str key, struct str value)
+/* Changes are noted before they are made: keys and values may lie in pages that the change moves.
+ * What did not happen is struck out. */
+static size_t
+note_mark(const struct store_txn *txn)
+{
+    return txn->env->redo == NULL ? 0 : redo_mark(txn->env->redo);
+}
+
+static void
+note_strike(struct store_txn *txn, size_t mark)
+{
+    if (txn->env->redo != NULL)
+        redo_strike(txn->env->redo, mark);
+}
+
+static int
+put(struct store_txn *txn, int table, struct str key, struct str value, unsigned flags)
 {
     MDB_val k = val(key), v = val(value);
     if (txn->mdb == NULL)
         return failed(txn, EIO);
-    return failed(txn, mdb_put(txn->mdb, txn->env->dbis[table], &k, &v, 0));
+    size_t mark = note_mark(txn);
+    if (txn->env->redo != NULL)
+        redo_note_put(txn->env->redo, table, key, value);
+    int rc = mdb_put(txn->mdb, txn->env->dbis[table], &k, &v, flags);
+    if (rc == MDB_KEYEXIST && flags == MDB_APPEND)
+        rc = mdb_put(txn->mdb, txn->env->dbis[table], &k, &v, 0);
+    if (rc != 0)
+        note_strike(txn, mark);
+    return failed(txn, rc);
+}
+
+int
+store_put(struct store_txn *txn, int table, struct str key, struct str value)
+{
+    return put(txn, table, key, value, 0);
 }
 
 int
 store_append(struct store_txn *txn, int table, struct str key, struct str value)
 {
-    MDB_val k = val(key), v = val(value);
-    if (txn->mdb == NULL)
-        return failed(txn, EIO);
-    int rc = mdb_put(txn->mdb, txn->env->dbis[table], &k, &v, MDB_APPEND);
-    if (rc == MDB_KEYEXIST)
-        rc = mdb_put(txn->mdb, txn->env->dbis[table], &k, &v, 0);
-    return failed(txn, rc);
+    return put(txn, table, key, value, MDB_APPEND);
 }
 
 int
@@ -383,7 +452,12 @@ store_delete(struct store_txn *txn, int table, struct str key)
     MDB_val k = val(key);
     if (txn->mdb == NULL)
         return failed(txn, EIO);
+    size_t mark = note_mark(txn);
+    if (txn->env->redo != NULL)
+        redo_note_delete(txn->env->redo, table, key);
     int rc = mdb_del(txn->mdb, txn->env->dbis[table], &k, NULL);
+    if (rc != 0)
+        note_strike(txn, mark);
     if (rc == MDB_NOTFOUND)
         return 0;
     return rc == 0 ? 1 : failed(txn, rc);
@@ -394,7 +468,13 @@ store_clear(struct store_txn *txn, int table)
 {
     if (txn->mdb == NULL)
         return failed(txn, EIO);
-    return failed(txn, mdb_drop(txn->mdb, txn->env->dbis[table], 0));
+    size_t mark = note_mark(txn);
+    if (txn->env->redo != NULL)
+        redo_note_clear(txn->env->redo, table);
+    int rc = mdb_drop(txn->mdb, txn->env->dbis[table], 0);
+    if (rc != 0)
+        note_strike(txn, mark);
+    return failed(txn, rc);
 }
 
 int
@@ -405,8 +485,21 @@ store_count(struct store_txn *txn, int table, uint64_t *ret)
         return STORE_EIO;
     int rc = mdb_stat(txn->mdb, txn->env->dbis[table], &stat);
     if (rc != 0)
-        return translate(rc);
+        return store_translate(rc);
     *ret = stat.ms_entries;
+    return 0;
+}
+
+int
+store_table_bytes(struct store_txn *txn, int table, uint64_t *add_to)
+{
+    MDB_stat stat;
+    if (txn->mdb == NULL)
+        return STORE_EIO;
+    int rc = mdb_stat(txn->mdb, txn->env->dbis[table], &stat);
+    if (rc != 0)
+        return store_translate(rc);
+    *add_to += page_bytes(&stat);
     return 0;
 }
 
@@ -419,9 +512,10 @@ store_cursor_open(struct store_cursor *c, struct store_txn *txn, int table)
         return STORE_EIO;
     int rc = mdb_cursor_open(txn->mdb, txn->env->dbis[table], &mdb);
     if (rc != 0)
-        return translate(rc);
+        return store_translate(rc);
     c->mdb = mdb;
     c->txn = txn;
+    c->table = table;
     return 0;
 }
 
@@ -443,7 +537,7 @@ move(struct store_cursor *c, MDB_cursor_op op, struct str from)
     if (rc == MDB_NOTFOUND)
         return 0;
     if (rc != 0)
-        return translate(rc);
+        return store_translate(rc);
     c->key = str_of(k);
     c->value = str_of(v);
     return 1;
@@ -484,5 +578,14 @@ store_cursor_delete(struct store_cursor *c)
 {
     if (c->mdb == NULL)
         return STORE_EIO;
-    return failed(c->txn, mdb_cursor_del(c->mdb, 0));
+    MDB_val k, v;
+    size_t mark = note_mark(c->txn);
+    int rc = 0;
+    if (c->txn->env->redo != NULL && (rc = mdb_cursor_get(c->mdb, &k, &v, MDB_GET_CURRENT)) == 0)
+        redo_note_delete(c->txn->env->redo, c->table, str_of(k));
+    if (rc == 0)
+        rc = mdb_cursor_del(c->mdb, 0);
+    if (rc != 0)
+        note_strike(c->txn, mark);
+    return failed(c->txn, rc);
 }

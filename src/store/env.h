@@ -34,6 +34,28 @@ struct store_txn;
 int store_env_open(struct store_env **ret, const char *dir, const struct store_table *tables,
                    int n_tables, size_t map_bytes, struct err *err);
 void store_env_close(struct store_env *env); /* no transaction may be open; NULL accepted */
+
+/* --- with a journal (journal.h): a commit costs one sync of dir/journal
+ *
+ * The database itself is synced at a checkpoint: on demand, when the journal is full, and at close.
+ * Opening puts back what the last checkpoint and the journal hold. Until the first
+ * store_env_checkpoint() commits are LMDB's own, synced; it needs a journal. */
+int store_env_open_journaled(struct store_env **ret, const char *dir,
+                             const struct store_table *tables, int n_tables, size_t map_bytes,
+                             struct err *err);
+bool store_env_has_journal(const struct store_env *env); /* a file, be it an empty one */
+int store_env_add_journal(struct store_env *env);        /* unless there is one; not in use yet */
+/* No read transaction may be open, and no write transaction. 0 (at once without a journal) or:
+ * EFULL: every store_begin_write() is refused until a call succeeds, so ask again when there is
+ * space. EIO: the same, and again may help as long as the environment is not broken. */
+int store_env_checkpoint(struct store_env *env);
+bool store_env_is_behind(const struct store_env *env); /* a checkpoint has something to do */
+/* Nothing can be said or done any more before the next start: what is acknowledged is in the
+ * journal, what was refused may be. */
+bool store_env_is_broken(const struct store_env *env);
+/* A checkpoint after so many commits at the latest. */
+void store_env_limit_commits(struct store_env *env, unsigned max_commits);
+
 /* Bytes used by live pages, and the file's size. */
 void store_env_size(struct store_env *env, uint64_t *ret_used_bytes, uint64_t *ret_file_bytes);
 
@@ -52,11 +74,14 @@ int store_append(struct store_txn *txn, int table, struct str key, struct str va
 int store_delete(struct store_txn *txn, int table, struct str key); /* 1 deleted, 0 was not there */
 int store_clear(struct store_txn *txn, int table);                  /* deletes every row */
 int store_count(struct store_txn *txn, int table, uint64_t *ret);
+/* Adds the bytes of the pages that hold the table's rows now. */
+int store_table_bytes(struct store_txn *txn, int table, uint64_t *add_to);
 
 /* A cursor belongs to its transaction and is closed before that ends. */
 struct store_cursor {
     void *mdb;             /* private */
     struct store_txn *txn; /* private */
+    int table;             /* private */
     struct str key, value; /* the current row after a call that returned 1 */
 };
 int store_cursor_open(struct store_cursor *c, struct store_txn *txn, int table);

@@ -1,6 +1,32 @@
 #pragma once
-/* What turn.c needs of env.c beyond the public interface. */
+/* What the files of this folder share of env.c beyond the public interface. */
+#include <lmdb.h>
+
 #include "store/env.h"
+
+enum { STORE_SPARE_READS = 4 };
+
+struct redo;
+
+struct store_env {
+    MDB_env *mdb; /* NULL: could not be opened again; every operation fails */
+    MDB_dbi *dbis;
+    const struct store_table *tables;
+    int n_tables;
+    size_t map_bytes;
+    struct store_txn
+        *spare[STORE_SPARE_READS]; /* reset read transactions: renewing is 5 times cheaper */
+    int n_spare;
+    struct redo *redo; /* NULL: commits are LMDB's own */
+};
+
+/* LMDB's code or an errno as STORE_E*. */
+int store_translate(int rc);
+/* LMDB's steps of opening; LMDB's code or an errno. */
+int env_open_mdb(struct store_env *env, const char *path, unsigned flags);
+int env_open_tables(struct store_env *env);
+/* Ends what is kept open between transactions and closes env->mdb; harmless twice. */
+void env_close_mdb(struct store_env *env);
 
 /* A write transaction on which everything fails with STORE_EIO: for a turn whose real one could not
  * begin. */

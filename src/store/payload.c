@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/dir.h"
+#include "store/trash.h"
 
 enum {
     WRITE_PIECE_BYTES = 64 * 1024,
@@ -23,6 +24,7 @@ enum {
 
 struct payload_dir {
     int fd;
+    struct trash *trash; /* may be NULL */
 };
 
 struct payload_writer {
@@ -46,8 +48,14 @@ disk_error(struct err *err, const char *what)
 struct payload_dir *
 payload_dir_open(const char *data_dir, struct err *err)
 {
+    return payload_dir_open_named(data_dir, "updates", err);
+}
+
+struct payload_dir *
+payload_dir_open_named(const char *data_dir, const char *name, struct err *err)
+{
     struct buf path = BUF_INIT;
-    buf_addf(&path, "%s/updates", data_dir);
+    buf_addf(&path, "%s/%s", data_dir, name);
     int fd = -1;
     if (dir_make(buf_cstr(&path)) == 0)
         fd = open(buf_cstr(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -70,6 +78,12 @@ payload_dir_close(struct payload_dir *d)
         return;
     (void) close(d->fd); /* read-only descriptor */
     free(d);
+}
+
+void
+payload_dir_use_trash(struct payload_dir *d, struct trash *t)
+{
+    d->trash = t;
 }
 
 struct payload_writer *
@@ -150,6 +164,14 @@ payload_writer_finish(struct payload_writer *w, struct payload *ret, struct err 
     return 0;
 }
 
+int
+payload_writer_finish_file(struct payload_writer *w, struct payload *ret, struct err *err)
+{
+    if (w->fd < 0 && spill(w, err) < 0)
+        return -1;
+    return payload_writer_finish(w, ret, err);
+}
+
 void
 payload_writer_free(struct payload_writer *w, bool keep)
 {
@@ -189,6 +211,15 @@ payload_map(struct payload_dir *d, const struct uuid *file, struct str *ret, str
 }
 
 void
+payload_unmap_front(struct str *mapped, const char *upto)
+{
+    size_t page = (size_t) sysconf(_SC_PAGESIZE), n = (size_t) (upto - mapped->data) / page * page;
+
+    payload_unmap(str_slice(*mapped, 0, n));
+    *mapped = str_slice(*mapped, n, mapped->len);
+}
+
+void
 payload_unmap(struct str mapped)
 {
     if (mapped.len > 0)
@@ -201,7 +232,7 @@ payload_unlink(struct payload_dir *d, const struct uuid *file)
     char name[UUID_TEXT_LEN + 1];
     if (uuid_is_nil(file))
         return;
-    if (unlinkat(d->fd, uuid_format(file, name), 0) != 0 && errno != ENOENT)
+    if (trash_put(d->trash, d->fd, uuid_format(file, name)) != 0)
         log_warn("store", "cannot remove a payload file=%s error=\"%s\"", name, strerror(errno));
 }
 

@@ -6,16 +6,18 @@
 static void
 put_be(struct buf *b, uint64_t v, int bytes)
 {
-    char out[8];
+    if (!buf_reserve(b, (size_t) bytes))
+        return;
+    char *out = b->data + b->len;
     for (int i = 0; i < bytes; i++)
         out[i] = (char) (v >> (8 * (bytes - 1 - i)));
-    buf_add(b, out, (size_t) bytes);
+    b->len += (size_t) bytes;
 }
 
 void
 rec_put_u8(struct buf *b, uint8_t v)
 {
-    put_be(b, v, 1);
+    buf_add_char(b, (char) v);
 }
 
 void
@@ -34,6 +36,17 @@ void
 rec_put_i64(struct buf *b, int64_t v)
 {
     put_be(b, (uint64_t) v, 8);
+}
+
+void
+rec_put_varint(struct buf *b, uint64_t v)
+{
+    char out[10];
+    size_t n = 0;
+    for (; v >= 0x80; v >>= 7)
+        out[n++] = (char) (v | 0x80);
+    out[n++] = (char) v;
+    buf_add(b, out, n);
 }
 
 void
@@ -116,6 +129,22 @@ int64_t
 rec_i64(struct rec *r)
 {
     return (int64_t) rec_u64(r);
+}
+
+uint64_t
+rec_varint(struct rec *r)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < r->rest.len && i < 10; i++) {
+        uint64_t byte = (uint8_t) r->rest.data[i];
+        v |= (byte & 0x7f) << (7 * i);
+        if (byte < 0x80) {
+            r->rest = str_slice(r->rest, i + 1, r->rest.len);
+            return v;
+        }
+    }
+    r->failed = true;
+    return 0;
 }
 
 struct str

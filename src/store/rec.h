@@ -9,6 +9,7 @@ void rec_put_u8(struct buf *b, uint8_t v);
 void rec_put_u32(struct buf *b, uint32_t v);
 void rec_put_u64(struct buf *b, uint64_t v);
 void rec_put_i64(struct buf *b, int64_t v);
+void rec_put_varint(struct buf *b, uint64_t v);  /* 7 bits a byte, lowest first */
 void rec_put_str(struct buf *b, struct str s);   /* u32 length + bytes */
 void rec_put_cstr(struct buf *b, const char *s); /* NULL is kept apart from "" (presence byte) */
 void rec_put_uuid(struct buf *b, const struct uuid *u);
@@ -25,6 +26,7 @@ uint8_t rec_u8(struct rec *r);
 uint32_t rec_u32(struct rec *r);
 uint64_t rec_u64(struct rec *r);
 int64_t rec_i64(struct rec *r);
+uint64_t rec_varint(struct rec *r);
 struct str rec_str(struct rec *r); /* points into the value */
 char *rec_cstr(struct rec *r);     /* heap copy or NULL as written; the caller frees */
 struct uuid rec_uuid(struct rec *r);

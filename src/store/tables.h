@@ -21,6 +21,16 @@ enum main_table {
     TABLE_DELIVERIES,       /* delivery number u64be -> delivery record */
     TABLE_DELIVERY_DUE, /* webhook uuid, due wall ms u64be, delivery number u64be -> empty (owed) */
     TABLE_ATTEMPTS,     /* delivery number u64be, attempt u32be -> attempt record */
+    TABLE_WEBHOOK_DELIVERIES, /* webhook uuid, sequence u64be -> delivery number u64be (all kept) */
+    TABLE_API_KEYS,           /* uid -> API key record (never the key's value) */
+    TABLE_TASK_CHANGES,       /* number of its first change u64be -> a run of status changes */
+    TABLE_STAGING,            /* index uid -> what is staged for it (ops/staging.c) */
+    TABLE_STAGED,             /* staging id u64be, kind, task uid u32be -> staged operation */
+    TABLE_STAGING_TRASH,      /* staging id u64be -> below which its rows are to be deleted */
+    TABLE_REPORTS,            /* task uid u32be -> report record */
+    TABLE_REPORT_DEFINITIONS, /* name -> definition */
+    TABLE_TASK_SETS,          /* kind u8, number or name, chunk u32be -> members (queue/sets.h) */
+    TABLE_TASK_TIMES,         /* column u8, block u32be -> times of 256 uids (queue/times.h) */
     TABLE_COUNT
 };
 extern const struct store_table main_tables[TABLE_COUNT];

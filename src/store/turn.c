@@ -10,7 +10,10 @@
 #include "base/mem.h"
 #include "store/env_internal.h"
 
-enum { SPACE_CHECK_US = 200 * 1000 /* how old the reading of free space may be */ };
+enum {
+    SPACE_CHECK_US = 200 * 1000, /* how old the reading of free space may be */
+    SETTLE_MS = 1000, /* without a commit: then the database is made complete without its journal */
+};
 #define SPACE_FLOOR_DEFAULT_BYTES (64ull << 20)
 
 struct turn {
@@ -25,9 +28,14 @@ struct turn {
     bool is_healthy, above_floor;
     uint64_t floor_bytes;
     int64_t space_checked_us;
+    loop_fn *before_commit;
+    void *before_commit_arg;
     loop_fn *fatal;
     void *fatal_arg;
     struct turn_stats stats;
+    struct histogram commit_times;
+    struct loop_timer settle; /* set while the environment is behind its journal */
+    uint64_t settle_commits;  /* stats.commits when it was set */
 };
 
 static void
@@ -113,6 +121,7 @@ commit(struct turn *t)
     int64_t took = clock_mono_us() - start;
     t->stats.commits++;
     t->stats.commit_us += took;
+    histogram_add(&t->commit_times, took);
     if (took > t->stats.longest_commit_us)
         t->stats.longest_commit_us = took;
     return rc;
@@ -135,8 +144,29 @@ judge(struct turn *t, int rc)
     t->is_healthy = false;
     t->stats.failed_commits++;
     t->space_checked_us = 0;
-    if (rc == STORE_EIO && has_space(t) && t->fatal != NULL)
+    if (((rc == STORE_EIO && has_space(t)) || store_env_is_broken(t->env)) && t->fatal != NULL)
         t->fatal(t->fatal_arg);
+}
+
+static void
+settle_later(struct turn *t)
+{
+    if (!store_env_is_behind(t->env) || loop_timer_is_set(&t->settle))
+        return;
+    t->settle_commits = t->stats.commits;
+    loop_timer_set_ms(&t->settle, SETTLE_MS);
+}
+
+/* A second without a commit, or a checkpoint was refused and is tried again. */
+static void
+on_settle(void *arg)
+{
+    struct turn *t = arg;
+    bool is_idle = t->txn == NULL && t->stats.commits == t->settle_commits;
+    int rc = is_idle && (t->is_healthy || has_space(t)) ? store_env_checkpoint(t->env) : 0;
+    if (rc != 0)
+        judge(t, rc);
+    settle_later(t);
 }
 
 static void
@@ -144,6 +174,8 @@ on_turn_end(void *arg)
 {
     struct turn *t = arg;
     int rc = 0;
+    if (t->txn != NULL && t->before_commit != NULL)
+        t->before_commit(t->before_commit_arg);
     if (t->txn != NULL) {
         rc = commit(t);
         judge(t, rc);
@@ -152,6 +184,7 @@ on_turn_end(void *arg)
     }
     t->failure = 0;
     t->put_failed = false;
+    settle_later(t);
     tell(t, rc);
 }
 
@@ -164,8 +197,10 @@ turn_new(struct loop *l, struct store_env *env, const char *dir)
     t->dir = mem_strdup(dir);
     t->is_healthy = t->above_floor = true;
     t->floor_bytes = SPACE_FLOOR_DEFAULT_BYTES;
+    t->commit_times.bounds = &histogram_times_us;
     ring_init(&t->waiting);
     ring_init(&t->telling);
+    loop_timer_init(&t->settle, l, on_settle, t);
     loop_on_turn_end(l, on_turn_end, t);
     return t;
 }
@@ -190,6 +225,7 @@ turn_free(struct turn *t)
     if (t == NULL)
         return;
     turn_abort(t);
+    loop_timer_done(&t->settle);
     free(t->dir);
     free(t);
 }
@@ -270,6 +306,13 @@ turn_on_fatal(struct turn *t, loop_fn *fn, void *arg)
     t->fatal_arg = arg;
 }
 
+void
+turn_on_commit(struct turn *t, loop_fn *fn, void *arg)
+{
+    t->before_commit = fn;
+    t->before_commit_arg = arg;
+}
+
 bool
 turn_is_healthy(struct turn *t)
 {
@@ -280,4 +323,10 @@ struct turn_stats
 turn_stats(const struct turn *t)
 {
     return t->stats;
+}
+
+const struct histogram *
+turn_commit_times(const struct turn *t)
+{
+    return &t->commit_times;
 }

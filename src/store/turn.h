@@ -53,8 +53,13 @@ void turn_on_fatal(struct turn *t, loop_fn *fn, void *arg);
 /* False from a refused commit until the next successful one. */
 bool turn_is_healthy(struct turn *t);
 
+/* fn(arg) before each commit, while the turn's transaction is open: the last chance to write what
+ * was collected. Called for a turn that has failed as well. One caller a turn. */
+void turn_on_commit(struct turn *t, loop_fn *fn, void *arg);
+
 struct turn_stats {
     uint64_t commits, failed_commits, waiters;
     int64_t commit_us, longest_commit_us;
 };
 struct turn_stats turn_stats(const struct turn *t);
+const struct histogram *turn_commit_times(const struct turn *t); /* microseconds each */

@@ -8,13 +8,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "webhook/schedule.h"
+#include "webhook/lane_news.h"
+#include "webhook/lane_stats.h"
+#include "webhook/owed.h"
 #include "webhook/state.h"
 
 enum {
     ATTEMPT_DEADLINE_MAX_MS = 30 * 1000, /* the longest that the queue waits (invariant 5) */
-    RESPONSE_MAX_BYTES = 16 * 1024,
-    OWN_HEADERS = 3,
     LOGS_A_SECOND = 5, /* a lane */
 };
 
@@ -38,11 +38,10 @@ attempt_free(struct attempt *a)
         at = &(*at)->next;
     *at = a->next;
     l->n_attempts--;
-    if (a->body != NULL)
-        body_forget(a->body, &a->body_waiter);
-    body_release(l->webhooks, a->body);
+    request_done(&a->request);
     turn_forget(l->webhooks->conf.turn, &a->waiter);
     loop_timer_done(&a->timer);
+    buf_done(&a->answer);
     free(a);
 }
 
@@ -76,8 +75,7 @@ attempt_cancel(struct attempt *a)
     case ATTEMPT_BUILD:
     case ATTEMPT_RETRY:
         set_state(a, ATTEMPT_LEAVE);
-        if (a->body != NULL)
-            body_forget(a->body, &a->body_waiter);
+        request_done(&a->request);
         loop_timer_clear(&a->timer);
         loop_defer(a->lane->webhooks->conf.loop, leave_canceled, a);
         return;
@@ -90,67 +88,39 @@ attempt_cancel(struct attempt *a)
 
 /* --- recording ------------------------------------------------------------------------------- */
 
-/* Sets what the delivery becomes: accepted, due again, or exhausted. */
-static void
-judge(const struct attempt *a, struct delivery_record *d)
-{
-    if (a->is_success) {
-        d->state = DELIVERY_DELIVERED;
-        d->finished_at_ns = clock_wall_ns();
-        return;
-    }
-    struct schedule_facts facts = {.attempts = d->attempts, .seed = a->delivery};
-    int64_t next_ms = schedule_next_ms(&facts);
-    if (next_ms != SCHEDULE_EXHAUSTED) {
-        d->due_at_ms = clock_wall_ms() + next_ms;
-        return;
-    }
-    d->state = DELIVERY_EXHAUSTED;
-    d->finished_at_ns = clock_wall_ns();
-}
-
+/* What the attempt makes of its delivery: the due row and the two records. */
 static int
-write_lane(struct store_txn *txn, const struct lane *l)
+write_delivery(struct attempt *a, struct store_txn *txn, struct delivery_record *d)
 {
-    struct lane_record record;
-    int rc = lane_record_get(txn, &l->uuid, &record);
-    if (rc < 0)
-        return rc;
-    if (record.is_failing == l->is_failing || registry_find(l->webhooks, &l->uuid) == NULL)
-        return 0;
-    record.is_failing = l->is_failing;
-    return lane_record_put(txn, &l->uuid, &record);
+    const struct delivery_record before = *d;
+    int rc = 0;
+    d->attempts++;
+    if (before.state == DELIVERY_OWED)
+        rc = verdict_apply(&a->verdict, a->lane, txn, a->delivery, d);
+    if (rc == 0 && before.state == DELIVERY_OWED)
+        rc = d->state == DELIVERY_OWED ? owed_move(txn, a->delivery, &before, d->due_at_ms)
+                                       : owed_remove(txn, a->delivery, &before);
+    if (rc == 0)
+        rc = attempt_put(txn, a->delivery, d->attempts, &a->record);
+    return rc == 0 ? delivery_put(txn, a->delivery, d) : rc;
 }
 
-/* Attempt row, delivery row, due row. */
+/* Attempt row, delivery row, due row, and what the lane has become. */
 static int
 write_rows(struct attempt *a, struct store_txn *txn)
 {
-    uint8_t key[KEY_DUE_LEN];
     struct delivery_record d;
-    const struct uuid *webhook = &a->lane->uuid;
-    int rc =
-        store_delete(txn, TABLE_DELIVERY_DUE, key_due(key, webhook, a->due_at_ms, a->delivery));
-    if (rc < 0)
-        return rc;
-    rc = delivery_get(txn, a->delivery, &d);
+    int rc = delivery_get(txn, a->delivery, &d);
     if (rc == 0 || rc == STORE_ECORRUPT) {
         a->after = (struct delivery_record){.state = DELIVERY_DISCARDED};
-        return 0; /* nothing but the due row can be told, and that is gone now */
+        return owed_remove_row(txn, &a->lane->uuid, a->due_at_ms, a->delivery);
     }
+    if (rc == 1)
+        rc = write_delivery(a, txn, &d);
     if (rc < 0)
         return rc;
-    d.attempts++;
-    if (d.state == DELIVERY_OWED)
-        judge(a, &d);
-    rc = attempt_put(txn, a->delivery, d.attempts, &a->record);
-    if (rc == 0 && d.state == DELIVERY_OWED)
-        rc = store_put(txn, TABLE_DELIVERY_DUE, key_due(key, webhook, d.due_at_ms, a->delivery),
-                       STR_NULL);
-    if (rc == 0)
-        rc = delivery_put(txn, a->delivery, &d);
     a->after = d;
-    return rc == 0 ? write_lane(txn, a->lane) : rc;
+    return lane_write(a->lane, txn);
 }
 
 static void
@@ -177,7 +147,7 @@ log_failure(const struct attempt *a)
     const struct webhook *h = registry_find(l->webhooks, &l->uuid);
     char uuid[UUID_TEXT_LEN + 1];
     struct buf url = BUF_INIT, next = BUF_INIT;
-    if (a->is_success || !log_limit_pass(&l->log, LOGS_A_SECOND))
+    if (a->verdict.is_success || !log_limit_pass(&l->log, LOGS_A_SECOND))
         return;
     if (h != NULL)
         url_write_redacted(&url, &h->target);
@@ -196,27 +166,21 @@ log_failure(const struct attempt *a)
 }
 
 static void
-count(struct webhooks_stats *s, const struct attempt *a)
-{
-    s->attempts++;
-    s->failed_attempts += !a->is_success;
-    s->delivered += a->is_success;
-    s->exhausted += a->after.state == DELIVERY_EXHAUSTED;
-}
-
-static void
 on_recorded(void *arg, int result)
 {
     struct attempt *a = arg;
     struct webhooks *w = a->lane->webhooks;
+    lane_written(a->lane, result);
     if (result != 0 && !w->is_stopping) {
         set_state(a, ATTEMPT_RETRY);
         loop_timer_set_ms(&a->timer, LANE_HICCUP_MS);
         return;
     }
     if (result == 0) {
-        count(&w->stats, a);
+        lane_count(a->lane, a);
         log_failure(a);
+        if (a->after.state == DELIVERY_EXHAUSTED)
+            lane_exhausted_log(a->lane, a->delivery, &a->after);
         janitor_count_finished(w);
         if (registry_find(w, &a->lane->uuid) == NULL)
             janitor_discard_orphans(w); /* it may have become due again */
@@ -227,35 +191,16 @@ on_recorded(void *arg, int result)
 /* Every end of an exchange but a cancelation comes here. The queue goes on at once, it need not
  * wait for the record. */
 static void
-complete(struct attempt *a, bool is_success)
+complete(struct attempt *a)
 {
     struct pause *p = a->pause;
     struct webhooks *w = a->lane->webhooks;
-    a->is_success = is_success;
     a->pause = NULL;
     record(a);
     pause_release(w, p);
 }
 
 /* --- sending --------------------------------------------------------------------------------- */
-
-static void
-describe(struct attempt_record *r, const struct http_client_result *result)
-{
-    (void) snprintf(r->outcome, sizeof(r->outcome), "%s", http_outcome_name(result->outcome));
-    (void) snprintf(r->address, sizeof(r->address), "%s", result->address);
-    r->status = result->status;
-    if (result->outcome == HTTP_OUTCOME_ANSWERED)
-        (void) snprintf(r->detail, sizeof(r->detail), "http status: %d", result->status);
-    else
-        (void) snprintf(r->detail, sizeof(r->detail), "%s",
-                        result->detail[0] != '\0' ? result->detail : r->outcome);
-    r->dns_us = result->dns_us;
-    r->connect_us = result->connect_us;
-    r->tls_us = result->tls_us;
-    r->first_byte_us = result->first_byte_us;
-    r->total_us = result->total_us;
-}
 
 static void
 on_result(void *arg, const struct http_client_result *result)
@@ -266,79 +211,60 @@ on_result(void *arg, const struct http_client_result *result)
         leave(a, a->state != ATTEMPT_LEAVE);
         return;
     }
-    bool is_success =
-        result->outcome == HTTP_OUTCOME_ANSWERED && result->status >= 200 && result->status < 300;
-    describe(&a->record, result);
-    a->lane->is_failing = !is_success;
-    complete(a, is_success);
-}
-
-/* Ours first, then the user's in byte order (contract 7.5). The event's id is ours alone. The
- * client adds the general ones, and Authorization from a user name in the URL. */
-static size_t
-list_headers(const struct webhook *h, const char *event_id,
-             struct http_header out[WEBHOOK_HEADERS_MAX + OWN_HEADERS])
-{
-    size_t n = 0;
-    out[n++] = (struct http_header){"Content-Encoding", "gzip"};
-    out[n++] = (struct http_header){"Content-Type", "application/x-ndjson"};
-    out[n++] = (struct http_header){"webhook-id", event_id};
-    for (size_t i = 0; i < h->n_headers; i++) {
-        if (!str_equal_nocase(str_from(h->headers[i].name), STR("webhook-id")))
-            out[n++] = (struct http_header){h->headers[i].name, h->headers[i].value};
-    }
-    return n;
+    answer_describe(&a->record, &a->answer, result);
+    a->outcome = result->outcome;
+    a->verdict = verdict_of(result, clock_wall_ms());
+    lane_take_outcome(a->lane, &a->verdict.lane);
+    complete(a);
 }
 
 static void
-send_to(struct attempt *a, const struct webhook *h)
+send_request(struct attempt *a)
 {
     struct webhooks *w = a->lane->webhooks;
-    struct http_header headers[WEBHOOK_HEADERS_MAX + OWN_HEADERS];
-    char event_id[UUID_TEXT_LEN + 1], pool[UUID_TEXT_LEN + 1];
-    int64_t timeout_ms = w->conf.timeout_ms;
+    const struct webhook *h = a->request.webhook;
+    struct request_headers headers;
+    char pool[UUID_TEXT_LEN + 1];
+    int64_t timeout_ms =
+        h->policy.timeout_ms > 0 ? h->policy.timeout_ms : w->conf.timeout_ms;
     struct http_client_request request = {
         .url = &h->target,
         .method = "POST",
-        .headers = headers,
-        .n_headers = list_headers(h, uuid_format(body_event_id(a->body), event_id), headers),
-        .body = body_bytes(a->body),
         .timeout_ms = timeout_ms > 0 && timeout_ms < ATTEMPT_DEADLINE_MAX_MS
                           ? timeout_ms
                           : ATTEMPT_DEADLINE_MAX_MS,
-        .max_response_bytes = RESPONSE_MAX_BYTES,
+        .max_response_bytes = ANSWER_BODY_MAX_BYTES,
         .pool = uuid_format(&h->uuid, pool),
+        .ca = h->policy.ca,
+        .client_certificate = h->policy.client_certificate,
     };
+    request_fill(&a->request, &headers, &request);
     a->record.started_at_ns = clock_wall_ns();
     set_state(a, ATTEMPT_SEND);
     a->exchange = http_client_start(w->conf.client, &request, on_result, a);
 }
 
-/* The body is ready, or cannot be had. */
+/* The request is ready, or cannot be made. */
 static void
-send_body(void *arg)
+on_request(void *arg)
 {
     struct attempt *a = arg;
     struct webhooks *w = a->lane->webhooks;
-    const struct webhook *h = registry_find(w, &a->lane->uuid);
-    struct body *b = a->body;
-    if (h == NULL) {
+    const char *failure = request_failure(&a->request);
+    if (registry_find(w, &a->lane->uuid) == NULL) {
         attempt_cancel(a); /* deleted in this turn */
         return;
     }
-    if (body_state(b) == BODY_READY) {
-        send_to(a, h);
-        a->body = NULL;
-        body_release(w, b); /* the client has copied it */
+    if (failure == NULL) {
+        send_request(a);
+        request_done(&a->request); /* the client has copied it */
         return;
     }
     a->record.started_at_ns = clock_wall_ns();
-    (void) snprintf(a->record.outcome, sizeof(a->record.outcome), "unreadable");
-    (void) snprintf(a->record.detail, sizeof(a->record.detail), "cannot read the event: %s",
-                    body_failure(b));
-    a->body = NULL;
-    body_release(w, b);
-    complete(a, false);
+    answer_describe_unreadable(&a->record, failure);
+    request_done(&a->request);
+    a->was_unreadable = true;
+    complete(a);
 }
 
 void
@@ -353,8 +279,8 @@ attempt_start(struct lane *l, const struct due *due, struct pause *pause)
         .state = ATTEMPT_BUILD,
         .delivery = due->delivery,
         .due_at_ms = due->due_at_ms,
+        .is_first = due->is_first,
         .pause = pause,
-        .body_waiter = {.fn = send_body, .arg = a},
         .record =
             {.dns_us = -1, .connect_us = -1, .tls_us = -1, .first_byte_us = -1, .total_us = -1},
         .waiter = {.fn = on_recorded, .arg = a},
@@ -362,9 +288,6 @@ attempt_start(struct lane *l, const struct due *due, struct pause *pause)
     loop_timer_init(&a->timer, w->conf.loop, on_retry, a);
     l->attempts = a;
     l->n_attempts++;
-    a->body = body_take(w, due->event);
-    if (body_state(a->body) == BODY_BUILDING)
-        body_wait(a->body, &a->body_waiter);
-    else
-        send_body(a);
+    const struct webhook *h = registry_find(w, &l->uuid); /* a lane without one starts nothing */
+    request_begin(&a->request, w, due->delivery, h, on_request, a);
 }

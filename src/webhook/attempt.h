@@ -8,13 +8,15 @@
  *   LEAVE (end of turn) --> gone, nothing recorded        RETRY -+
  *
  *  attempt_start             -> BUILD
- *  send_body                 BUILD -> SEND, or RECORD when the event cannot be read
+ *  on_request                BUILD -> SEND, or RECORD when the event cannot be read
  *  on_result, complete       SEND -> RECORD, or gone when canceled
  *  on_recorded               RECORD -> gone, or RETRY when the commit was refused
  *  on_retry                  RETRY -> RECORD
  *  attempt_cancel            BUILD, SEND, RETRY -> LEAVE */
-#include "webhook/body.h"
+#include "webhook/answer.h"
 #include "webhook/record.h"
+#include "webhook/request.h"
+#include "webhook/verdict.h"
 
 struct lane;
 struct pause;
@@ -35,11 +37,13 @@ struct attempt {
     uint64_t delivery;
     int64_t due_at_ms;   /* of its due row */
     struct pause *pause; /* the queue waits for it; NULL: it does not */
-    struct body *body;
-    struct body_waiter body_waiter;
+    struct request request; /* BUILD only */
     struct http_exchange *exchange;
     struct attempt_record record;
-    bool is_success;
+    struct buf answer; /* what the record keeps of the response */
+    enum http_outcome outcome;
+    bool is_first, was_unreadable;
+    struct verdict verdict;
     struct delivery_record after; /* the delivery as this attempt leaves it */
     struct turn_waiter waiter;
     struct loop_timer timer;
@@ -49,6 +53,7 @@ struct attempt {
 struct due {
     uint64_t delivery, event;
     int64_t due_at_ms;
+    bool is_first; /* never tried yet */
 };
 void attempt_start(struct lane *l, const struct due *due, struct pause *pause);
 /* The delivery stays owed and no attempt is counted. Ends later, never from inside. */

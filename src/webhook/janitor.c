@@ -6,14 +6,17 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "webhook/owed.h"
 #include "webhook/state.h"
 
 enum {
     LOOK_PERIOD_MS = 60 * 60 * 1000, /* at ages */
     LOOK_EVERY_FINISHED = 256,
     REFUSED_PAUSE_MS = 1000,
+    ATTEMPTS_AT_ONCE = 64, /* rows of one delivery */
+    PARTS_AT_ONCE = 4,     /* of an event's lines */
+    OWED_AT_ONCE = 128,    /* owed deliveries that one look passes over */
 };
-#define KEPT_NS (DELIVERIES_KEPT_DAYS * 24 * 3600 * INT64_C(1000000000))
 
 static bool
 is_late(int64_t deadline_us)
@@ -65,15 +68,16 @@ find_orphan(const struct webhooks *w, struct store_txn *txn, struct uuid *ret_we
 static int
 discard(struct store_txn *txn, const struct uuid *webhook, const struct due *due)
 {
-    uint8_t key[KEY_DUE_LEN];
     struct delivery_record d;
-    int rc =
-        store_delete(txn, TABLE_DELIVERY_DUE, key_due(key, webhook, due->due_at_ms, due->delivery));
+    int rc = delivery_get(txn, due->delivery, &d);
+    if (rc == 0 || rc == STORE_ECORRUPT) /* the row is all there is */
+        return owed_remove_row(txn, webhook, due->due_at_ms, due->delivery);
     if (rc < 0)
         return rc;
-    rc = delivery_get(txn, due->delivery, &d);
-    if (rc != 1 || d.state != DELIVERY_OWED)
-        return rc < 0 && rc != STORE_ECORRUPT ? rc : 0;
+    bool was_owed = d.state == DELIVERY_OWED;
+    rc = owed_remove_row(txn, webhook, due->due_at_ms, due->delivery);
+    if (rc < 0 || !was_owed)
+        return rc;
     d.state = DELIVERY_DISCARDED;
     d.finished_at_ns = clock_wall_ns();
     return delivery_put(txn, due->delivery, &d);
@@ -178,6 +182,19 @@ job_sweep(struct webhooks *w, struct store_txn *txn, int64_t deadline_us)
 
 /* --- retention ------------------------------------------------------------------------------- */
 
+/* Those of a large event go in further steps. */
+static int
+remove_lines(struct webhooks *w, struct store_txn *txn, uint64_t event, uint32_t n_parts)
+{
+    int rc = 1;
+    if (n_parts > PARTS_AT_ONCE)
+        janitor_trash_lines(w, event);
+    else
+        while (rc == 1)
+            rc = delete_part(txn, event);
+    return rc < 0 ? rc : 0;
+}
+
 /* One delivery less refers to the event; the last one takes it along. */
 static int
 release_event(struct webhooks *w, struct store_txn *txn, uint64_t event)
@@ -198,43 +215,56 @@ release_event(struct webhooks *w, struct store_txn *txn, uint64_t event)
     if (rc < 0)
         return rc;
     counters.event_bytes -= e.n_bytes < counters.event_bytes ? e.n_bytes : counters.event_bytes;
-    janitor_trash_lines(w, event);
-    return counters_put(txn, &counters);
+    rc = counters_put(txn, &counters);
+    return rc < 0 ? rc : remove_lines(w, txn, event, e.n_parts);
+}
+
+/* The last attempts of a delivery: 1 when that were all, 0 when more are left, negative. */
+static int
+remove_attempts(struct store_txn *txn, uint64_t delivery, struct delivery_record *d)
+{
+    uint8_t key[KEY_PART_LEN];
+    for (int i = 0; i < ATTEMPTS_AT_ONCE && d->attempts > 0; i++, d->attempts--) {
+        int rc = store_delete(txn, TABLE_ATTEMPTS, key_numbered(key, delivery, d->attempts));
+        if (rc < 0)
+            return rc;
+    }
+    return d->attempts == 0;
 }
 
 static int
 remove_delivery(struct webhooks *w, struct store_txn *txn, uint64_t delivery,
-                const struct delivery_record *d)
+                struct delivery_record *d)
 {
-    uint8_t key[8], attempt_key[KEY_PART_LEN];
-    for (uint32_t i = 1; i <= d->attempts; i++) {
-        int rc = store_delete(txn, TABLE_ATTEMPTS, key_numbered(attempt_key, delivery, i));
-        if (rc < 0)
-            return rc;
-    }
-    int rc = store_delete(txn, TABLE_DELIVERIES, key_u64(key, delivery));
+    uint8_t key[8], sequence_key[KEY_SEQUENCE_LEN];
+    int rc = remove_attempts(txn, delivery, d);
+    if (rc <= 0) /* sent again by hand very often: the rest follows */
+        return rc < 0 ? rc : delivery_put(txn, delivery, d);
+    rc = store_delete(txn, TABLE_DELIVERIES, key_u64(key, delivery));
+    if (rc >= 0)
+        rc = store_delete(txn, TABLE_WEBHOOK_DELIVERIES,
+                          key_sequence(sequence_key, &d->webhook, d->sequence));
     return rc < 0 ? rc : release_event(w, txn, d->event);
 }
 
 /* Whether more is kept than wanted, whatever its age. */
 static int
-is_too_much(struct store_txn *txn, bool *ret)
+is_too_much(const struct webhooks *w, struct store_txn *txn, bool *ret)
 {
-    uint64_t all, owed;
-    struct counters_record counters;
-    int rc = store_count(txn, TABLE_DELIVERIES, &all);
-    if (rc == 0)
-        rc = store_count(txn, TABLE_DELIVERY_DUE, &owed);
-    if (rc == 0)
-        rc = counters_get(txn, &counters);
-    if (rc < 0)
-        return rc;
-    *ret = all > owed + DELIVERIES_KEPT_MAX || counters.event_bytes > EVENT_BYTES_KEPT_MAX;
+    static const int tables[] = {TABLE_EVENTS,       TABLE_EVENT_LINES, TABLE_DELIVERIES,
+                                 TABLE_DELIVERY_DUE, TABLE_ATTEMPTS,    TABLE_WEBHOOK_DELIVERIES};
+    uint64_t max_bytes = w->conf.retention.max_bytes, bytes = 0;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        int rc = store_table_bytes(txn, tables[i], &bytes);
+        if (rc < 0)
+            return rc;
+    }
+    *ret = bytes > (max_bytes != 0 ? max_bytes : RETENTION_MAX_BYTES);
     return 0;
 }
 
-/* The oldest delivery from retain_at on: 1 / 0 / negative. One that cannot be read counts as owed.
- */
+/* The oldest delivery from retain_at on that is finished, or a later one when many are owed: 1 / 0
+ * / negative. One that cannot be read counts as owed. */
 static int
 oldest(struct janitor *jan, struct store_txn *txn, struct delivery_record *ret)
 {
@@ -243,36 +273,50 @@ oldest(struct janitor *jan, struct store_txn *txn, struct delivery_record *ret)
     int rc = store_cursor_open(&c, txn, TABLE_DELIVERIES);
     if (rc == 0)
         rc = store_cursor_seek(&c, key_u64(key, jan->retain_at));
-    if (rc == 1) {
+    for (int n = 1; rc == 1; n++) {
         jan->retain_at = key_read_u64(c.key, 0);
         if (!delivery_decode(c.value, ret))
-            *ret = (struct delivery_record){.state = DELIVERY_OWED};
+            ret->state = DELIVERY_OWED;
+        if (ret->state != DELIVERY_OWED || n == OWED_AT_ONCE)
+            break;
+        rc = store_cursor_next(&c);
     }
     store_cursor_close(&c);
     return rc;
 }
 
+static int64_t
+oldest_kept_ns(const struct webhooks *w)
+{
+    int64_t age_ms = w->conf.retention.age_ms;
+    return clock_wall_ns() - (age_ms != 0 ? age_ms : RETENTION_AGE_MS) * 1000000;
+}
+
+/* Deliveries go from the oldest on while there are too many bytes or they are too old. The first
+ * that may stay ends it, but now and then all are looked at: one that took long to finish must not
+ * keep those behind it. */
 static int
 job_retain(struct webhooks *w, struct store_txn *txn, int64_t deadline_us)
 {
     struct janitor *jan = &w->janitor;
     struct delivery_record d;
     bool too_much;
-    int64_t old_ns = clock_wall_ns() - KEPT_NS;
+    int64_t kept_from_ns = oldest_kept_ns(w);
     int rc;
     while ((rc = oldest(jan, txn, &d)) == 1) {
-        rc = is_too_much(txn, &too_much);
-        if (rc == 0 && d.state == DELIVERY_OWED)
-            jan->retain_at++;
-        else if (rc == 0 && (too_much || d.finished_at_ns < old_ns))
+        rc = is_too_much(w, txn, &too_much);
+        if (rc == 0 && d.state != DELIVERY_OWED && (too_much || d.finished_at_ns < kept_from_ns))
             rc = remove_delivery(w, txn, jan->retain_at, &d);
+        else if (rc == 0 && (d.state == DELIVERY_OWED || jan->looks_at_all))
+            jan->retain_at++;
         else
             return rc;
         if (rc < 0)
             return rc;
-        if (is_late(deadline_us))
+        if (is_late(deadline_us) || jan->n_trash > 0) /* what goes counts no more: it goes first */
             return 1;
     }
+    jan->looks_at_all = false;
     return rc;
 }
 
@@ -335,6 +379,7 @@ on_timer(void *arg)
 {
     struct webhooks *w = arg;
     w->janitor.must_retain = true;
+    w->janitor.looks_at_all = true;
     w->janitor.retain_at = 0; /* some that were owed have finished */
     loop_timer_set_ms(&w->janitor.timer, LOOK_PERIOD_MS);
     wake(w);
@@ -346,6 +391,7 @@ janitor_open(struct webhooks *w)
     loop_slice_init(&w->janitor.slice, w->conf.loop, on_slice, w);
     loop_timer_init(&w->janitor.timer, w->conf.loop, on_timer, w);
     w->janitor.must_discard = w->janitor.must_sweep = w->janitor.must_retain = true;
+    w->janitor.looks_at_all = true;
 }
 
 void

@@ -4,20 +4,20 @@
  * deliveries are kept for a time only. Private to the folder. */
 #include "webhook/webhook.h"
 
-enum {
-    DELIVERIES_KEPT_DAYS = 7,        /* finished ones */
-    DELIVERIES_KEPT_MAX = 10 * 1000, /* finished ones, over all webhooks */
-};
-#define EVENT_BYTES_KEPT_MAX (1ull << 30) /* of lines; what is still owed is kept all the same */
+/* Defaults of struct webhook_retention. */
+#define RETENTION_AGE_MS (7 * 24 * 3600 * INT64_C(1000))
+#define RETENTION_MAX_BYTES (UINT64_C(1) << 30)
 
 struct janitor {
     struct loop_slice slice;
     struct loop_timer timer; /* the next look at ages, or at a store that refused */
     bool must_discard, must_sweep, must_retain;
-    uint64_t *trash; /* events whose lines go */
+    bool looks_at_all; /* the present look at ages goes through all deliveries, not only the oldest
+                        */
+    uint64_t *trash;   /* events whose lines go */
     size_t n_trash, trash_cap;
     uint64_t sweep_at, sweep_end; /* events from before the start, for lines without an event */
-    uint64_t retain_at;           /* deliveries below are owed or gone */
+    uint64_t retain_at;           /* the next delivery to look at */
     unsigned finished;            /* since the last look */
 };
 

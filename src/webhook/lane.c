@@ -1,31 +1,71 @@
-/* Lanes: what is started when (invariant 5, due times), and the pauses of the queue. Knows nothing
- * of HTTP. Entered by an announcement, a lane's timer, or the end of an attempt. */
+/* Lanes: what is started when (invariant 5, due times). Knows nothing of HTTP; the state machine is
+ * lane_state.c. Entered by an announcement, a lane's timer, a wake, or the end of an attempt. */
 #include "webhook/lane.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "webhook/lane_news.h"
+#include "webhook/lane_pick.h"
 #include "webhook/state.h"
 
-static void lane_pump(struct lane *l);
+enum {
+    RATE_BURST_US = 10 * 1000, /* a timer's grain: what was due within it goes out together */
+    SECOND_US = 1000 * 1000,
+    START_EVENTS_MAX = 100, /* looked through for the batch that a pause was for */
+};
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+int64_t
+lanes_now_ms(struct webhooks *w)
+{
+    int64_t mono_ms = clock_mono_us() / 1000, ahead_ms = clock_wall_ms() - mono_ms;
+    if (ahead_ms > w->lanes.ahead_ms)
+        w->lanes.ahead_ms = ahead_ms;
+    return mono_ms + w->lanes.ahead_ms;
+}
+
+static bool
+is_active(const struct lane *l)
+{
+    const struct webhook *h = registry_find(l->webhooks, &l->uuid);
+    return h != NULL && h->policy.is_active;
+}
+
+/* From now on the monotonic clock counts: the wall clock may be set. */
+static void
+follow_health(struct lane *l)
+{
+    int64_t wait_ms = lane_state_wait_ms(&l->health, is_active(l), lanes_now_ms(l->webhooks));
+    l->not_before_us = wait_ms < 0 ? -1 : clock_mono_us() + wait_ms * 1000;
+}
 
 /* --- the list -------------------------------------------------------------------------------- */
 
 static void
 on_timer(void *arg)
 {
-    lane_pump(arg);
+    lane_pump(arg, NULL);
 }
 
-static bool
-read_failing(struct webhooks *w, const struct uuid *uuid)
+static void
+look_soon(struct lane *l)
 {
-    struct lane_record record;
+    loop_timer_set_ms(&l->timer, 0);
+}
+
+/* Healthy when it cannot be read: the first attempt will tell. */
+static struct lane_health
+read_health(struct webhooks *w, const struct uuid *uuid)
+{
+    struct lane_record record = {0};
     struct store_txn *txn = turn_read(w->conf.turn);
-    bool is_failing = txn != NULL && lane_record_get(txn, uuid, &record) == 1 && record.is_failing;
+    if (txn != NULL)
+        (void) lane_record_get(txn, uuid, &record); /* untouched on failure */
     store_abort(txn);
-    return is_failing;
+    return record.health;
 }
 
 static struct lane *
@@ -38,8 +78,7 @@ lane_find(const struct webhooks *w, const struct uuid *uuid)
     return NULL;
 }
 
-/* The lane of a registered webhook, made when it is first needed. */
-static struct lane *
+struct lane *
 lane_of(struct webhooks *w, const struct uuid *uuid)
 {
     struct lane *l = lane_find(w, uuid);
@@ -48,10 +87,11 @@ lane_of(struct webhooks *w, const struct uuid *uuid)
     l = mem_new(1, sizeof(*l));
     l->webhooks = w;
     l->uuid = *uuid;
-    l->is_failing = read_failing(w, uuid);
+    l->health = read_health(w, uuid);
     loop_timer_init(&l->timer, w->conf.loop, on_timer, l);
     l->next = w->lanes.first;
     w->lanes.first = l;
+    follow_health(l);
     return l;
 }
 
@@ -68,7 +108,7 @@ lane_free(struct lane *l)
     free(l);
 }
 
-static struct attempt *
+struct attempt *
 lane_attempt(const struct lane *l, uint64_t delivery)
 {
     for (struct attempt *a = l->attempts; a != NULL; a = a->next) {
@@ -78,192 +118,310 @@ lane_attempt(const struct lane *l, uint64_t delivery)
     return NULL;
 }
 
-/* --- what is due ----------------------------------------------------------------------------- */
+/* --- how many may start ---------------------------------------------------------------------- */
 
-/* The first owed delivery that is not in flight, due or not: 1 / 0 / negative. */
-static int
-next_due(const struct lane *l, struct store_txn *txn, struct due *ret)
+/* wait_ms: to the next look when none may; -1: something else will bring it. */
+struct gate {
+    unsigned n;
+    int64_t wait_ms;
+};
+
+static int64_t
+ms_until(int64_t at_us, int64_t now_us)
 {
-    uint8_t key[KEY_DUE_LEN];
-    struct uuid uuid;
-    struct store_cursor c = {0};
-    int rc = store_cursor_open(&c, txn, TABLE_DELIVERY_DUE);
-    if (rc == 0)
-        rc = store_cursor_seek(&c, key_due(key, &l->uuid, 0, 0));
-    while (rc == 1) {
-        if (!key_due_read(c.key, &uuid, &ret->due_at_ms, &ret->delivery) ||
-            !uuid_equal(&uuid, &l->uuid)) {
-            rc = 0;
-            break;
-        }
-        if (lane_attempt(l, ret->delivery) == NULL)
-            break;
-        rc = store_cursor_next(&c);
-    }
-    store_cursor_close(&c);
-    return rc;
+    return at_us <= now_us ? 0 : (at_us - now_us + 999) / 1000;
 }
 
-/* The same with its event. A due row without a readable delivery is given out with event 0: its
- * attempt fails and removes the row. */
-static int
-next_due_with_event(const struct lane *l, struct due *ret)
+static bool
+is_healthy(const struct lane *l)
 {
-    struct delivery_record d = {0};
-    struct store_txn *txn = turn_read(l->webhooks->conf.turn);
-    int rc = txn == NULL ? STORE_EIO : next_due(l, txn, ret);
-    if (rc == 1 && delivery_get(txn, ret->delivery, &d) != 1)
-        log_error("webhook", "a delivery cannot be read delivery=%llu",
-                  (unsigned long long) ret->delivery);
-    store_abort(txn);
-    ret->event = d.event;
-    return rc;
+    return l->health.failed_attempts == 0 && l->health.disabled == LANE_ENABLED;
 }
 
-/* Starts the next due delivery when nothing is in flight, or waits for its time. */
+/* Requests are spaced evenly; those of one grain of time go together. */
+static int64_t
+rate_interval_us(const struct webhook *h)
+{
+    return (SECOND_US + h->policy.rate_limit - 1) / h->policy.rate_limit;
+}
+
+static int64_t
+rate_burst_us(int64_t interval_us)
+{
+    return interval_us < RATE_BURST_US ? RATE_BURST_US : 0;
+}
+
+static struct gate
+limit_rate(const struct lane *l, const struct webhook *h, struct gate g)
+{
+    if (h->policy.rate_limit == 0)
+        return g;
+    int64_t now_us = clock_mono_us(), interval_us = rate_interval_us(h);
+    int64_t open_us = now_us + rate_burst_us(interval_us) - l->slot_us;
+    if (open_us < 0)
+        return (struct gate){0, ms_until(-open_us, 0)};
+    int64_t n = l->slot_us < now_us ? rate_burst_us(interval_us) / interval_us + 1
+                                    : open_us / interval_us + 1;
+    if (n < g.n)
+        g.n = (unsigned) n;
+    return g;
+}
+
 static void
-lane_pump(struct lane *l)
+take_slot(struct lane *l, const struct webhook *h)
 {
-    struct webhooks *w = l->webhooks;
-    struct due due;
+    int64_t now_us = clock_mono_us();
+    if (h->policy.rate_limit == 0)
+        return;
+    l->slot_us = (l->slot_us > now_us ? l->slot_us : now_us) + rate_interval_us(h);
+}
+
+static struct gate
+gate_of(const struct lane *l, const struct webhook *h)
+{
+    const struct webhooks *w = l->webhooks;
+    int64_t now_us = clock_mono_us();
+    unsigned width = 1;
+    if (!w->is_started || w->is_stopping || l->not_before_us < 0)
+        return (struct gate){0, -1};
+    if (l->not_before_us > now_us)
+        return (struct gate){0, ms_until(l->not_before_us, now_us)};
+    if (is_healthy(l) && !h->policy.is_ordered)
+        width = h->policy.max_in_flight > 0 ? h->policy.max_in_flight : LANE_IN_FLIGHT_MAX;
+    if (l->n_attempts >= width)
+        return (struct gate){0, -1};
+    return limit_rate(l, h, (struct gate){width - l->n_attempts, -1});
+}
+
+/* --- looking for work ------------------------------------------------------------------------ */
+
+static bool
+is_of_event(const struct announcement *a, uint64_t delivery)
+{
+    return a != NULL && delivery >= a->first_delivery && delivery < a->end_delivery;
+}
+
+/* Some met their due time before the announcement. */
+static void
+join_running(struct lane *l, const struct announcement *a)
+{
+    for (struct attempt *at = l->attempts; at != NULL; at = at->next) {
+        if (!is_of_event(a, at->delivery) || at->pause != NULL || !at->is_first ||
+            at->state > ATTEMPT_SEND)
+            continue;
+        at->pause = a->pause;
+        a->pause->outstanding++;
+    }
+}
+
+/* What stands behind deliveries of earlier events is backlog: it starts, but nobody waits for it.
+ */
+static void
+start_picks(struct lane *l, const struct webhook *h, const struct picks *picks,
+            const struct announcement *a)
+{
+    bool is_waited = a != NULL && is_healthy(l) && h->policy.waits;
+    if (is_waited)
+        join_running(l, a);
+    for (unsigned i = 0; i < picks->n; i++) {
+        const struct due *due = &picks->items[i];
+        struct pause *p = NULL;
+        is_waited = is_waited && is_of_event(a, due->delivery);
+        if (is_waited && due->is_first) {
+            p = a->pause;
+            p->outstanding++;
+        }
+        take_slot(l, h);
+        attempt_start(l, due, p);
+    }
+}
+
+static void
+look_again_in(struct lane *l, int64_t wait_ms)
+{
+    if (wait_ms >= 0 && !l->webhooks->is_stopping)
+        loop_timer_set_ms(&l->timer, wait_ms < LANE_TIMER_MAX_MS ? wait_ms : LANE_TIMER_MAX_MS);
+}
+
+void
+lane_pump(struct lane *l, const struct announcement *a)
+{
+    const struct webhook *h = registry_find(l->webhooks, &l->uuid);
+    struct picks picks = {.wait_ms = -1};
     loop_timer_clear(&l->timer);
-    if (!w->is_started || w->is_stopping || l->n_attempts > 0 || registry_find(w, &l->uuid) == NULL)
+    if (h == NULL)
         return;
-    int rc = next_due_with_event(l, &due);
-    if (rc == 0)
-        return;
-    int64_t wait_ms = rc < 0 ? LANE_HICCUP_MS : due.due_at_ms - clock_wall_ms();
-    if (rc == 1 && wait_ms <= 0) {
-        attempt_start(l, &due, NULL);
+    struct gate g = gate_of(l, h);
+    if (g.n == 0) {
+        if (a != NULL && is_healthy(l) && h->policy.waits)
+            join_running(l, a);
+        look_again_in(l, g.wait_ms);
         return;
     }
-    loop_timer_set_ms(&l->timer, wait_ms < LANE_TIMER_MAX_MS ? wait_ms : LANE_TIMER_MAX_MS);
+    struct store_txn *txn = turn_read(l->webhooks->conf.turn);
+    int rc = txn == NULL ? STORE_EIO : lane_pick(l, txn, h->policy.is_ordered, g.n, &picks);
+    store_abort(txn);
+    start_picks(l, h, &picks, a);
+    if (rc < 0)
+        look_again_in(l, LANE_HICCUP_MS);
+    else if (picks.n > 0 && (picks.n == g.n || picks.n == LANE_STARTS_MAX))
+        look_again_in(l, gate_of(l, h).n > 0 ? 0 : gate_of(l, h).wait_ms);
+    else
+        look_again_in(l, picks.wait_ms);
+}
+
+void
+lanes_wake(struct webhooks *w, const struct uuid *webhook)
+{
+    if (w->is_started && !w->is_stopping && registry_find(w, webhook) != NULL)
+        look_soon(lane_of(w, webhook)); /* the end of this turn comes before any timer */
+}
+
+void
+webhooks_clock_was_set(struct webhooks *w)
+{
+    for (struct lane *l = w->lanes.first; l != NULL; l = l->next) {
+        if (w->is_started && !w->is_stopping)
+            look_soon(l);
+    }
+}
+
+/* --- attempts that end ----------------------------------------------------------------------- */
+
+static enum lane_state
+state_at(const struct lane *l, int64_t now_ms)
+{
+    return lane_state_of(&l->health, is_active(l), now_ms);
+}
+
+static void
+log_change(const struct lane *l, enum lane_state from, enum lane_state to)
+{
+    char uuid[UUID_TEXT_LEN + 1];
+    if (from != to)
+        log_debug("webhook", "lane webhook=%s %s -> %s failed_attempts=%u",
+                  uuid_format(&l->uuid, uuid), lane_state_name(from), lane_state_name(to),
+                  l->health.failed_attempts);
+}
+
+static void
+take_news(struct lane *l, enum lane_news news)
+{
+    if (news == LANE_NEWS_NONE)
+        return;
+    l->news = news;
+    l->is_news_written = false;
+    lane_news_log(l, news);
+}
+
+void
+lane_take_outcome(struct lane *l, const struct lane_outcome *o)
+{
+    int64_t now_ms = lanes_now_ms(l->webhooks);
+    bool was_healthy = is_healthy(l);
+    enum lane_state before = state_at(l, now_ms);
+    if (o->is_success)
+        take_news(l, lane_state_succeed(&l->health));
+    else if (!o->is_neutral)
+        take_news(l, lane_state_fail(&l->health, o->retry_after_ms, now_ms));
+    if (o->disables != LANE_ENABLED)
+        take_news(l, lane_state_disable(&l->health, o->disables, now_ms));
+    if (was_healthy && is_healthy(l))
+        return;
+    l->is_health_dirty = true;
+    follow_health(l);
+    log_change(l, before, state_at(l, now_ms));
+}
+
+int
+lane_write(struct lane *l, struct store_txn *txn)
+{
+    struct lane_record record;
+    if (!l->is_health_dirty || registry_find(l->webhooks, &l->uuid) == NULL)
+        return 0;
+    int rc = 0;
+    if (l->news != LANE_NEWS_NONE && !l->is_news_written)
+        rc = lane_news_emit(l, txn, l->news);
+    if (rc < 0)
+        return rc;
+    l->is_news_written = true; /* others that end in this turn write the lane once more */
+    rc = lane_record_get(txn, &l->uuid, &record);
+    if (rc < 0)
+        return rc;
+    record.health = l->health;
+    return lane_record_put(txn, &l->uuid, &record);
+}
+
+void
+lane_written(struct lane *l, int result)
+{
+    l->is_news_written = false;
+    if (result != 0)
+        return;
+    l->is_health_dirty = false;
+    l->news = LANE_NEWS_NONE;
 }
 
 void
 lane_attempt_left(struct lane *l, bool was_hiccup)
 {
     struct webhooks *w = l->webhooks;
-    if (l->n_attempts == 0 && registry_find(w, &l->uuid) == NULL)
+    if (l->n_attempts == 0 && registry_find(w, &l->uuid) == NULL) {
         lane_free(l);
-    else if (was_hiccup && !w->is_stopping)
-        loop_timer_set_ms(&l->timer, LANE_HICCUP_MS);
-    else
-        lane_pump(l);
+    } else if (was_hiccup && !w->is_stopping) {
+        if (l->not_before_us >= 0)
+            l->not_before_us = clock_mono_us() + LANE_HICCUP_MS * 1000;
+        look_again_in(l, LANE_HICCUP_MS);
+    } else if (!w->is_stopping) {
+        look_soon(l); /* one look for all that end with this turn's commit */
+    }
     webhooks_check_stopped(w);
-}
-
-/* --- announcements --------------------------------------------------------------------------- */
-
-/* A first attempt that may start. */
-struct candidate {
-    struct lane *lane;
-    struct due due;
-    bool starts_now;
-};
-
-/* Whether nothing else comes first in the lane. */
-static bool
-can_start_now(const struct lane *l, struct store_txn *txn, uint64_t delivery)
-{
-    struct due first;
-    if (l->is_failing || l->n_attempts >= LANE_IN_FLIGHT_MAX)
-        return false;
-    return lane_attempt(l, delivery) != NULL ||
-           (next_due(l, txn, &first) == 1 && first.delivery == delivery);
-}
-
-/* The deliveries of an event that were never tried; their number. */
-static size_t
-find_candidates(struct webhooks *w, struct store_txn *txn, const struct event_record *e,
-                struct candidate out[WEBHOOKS_MAX + 1])
-{
-    size_t n = 0;
-    for (uint32_t i = 0; i < e->n_deliveries && n <= WEBHOOKS_MAX; i++) {
-        struct delivery_record d;
-        uint64_t number = e->first_delivery + i;
-        if (delivery_get(txn, number, &d) != 1 || d.state != DELIVERY_OWED || d.attempts > 0 ||
-            registry_find(w, &d.webhook) == NULL)
-            continue;
-        struct lane *l = lane_of(w, &d.webhook);
-        out[n++] = (struct candidate){
-            .lane = l,
-            .due = {.delivery = number, .event = d.event, .due_at_ms = d.due_at_ms},
-            .starts_now = can_start_now(l, txn, number),
-        };
-    }
-    return n;
-}
-
-static void
-start_candidate(const struct candidate *c, struct pause *p)
-{
-    struct attempt *running = lane_attempt(c->lane, c->due.delivery);
-    if (!c->starts_now) {
-        lane_pump(c->lane);
-        return;
-    }
-    if (running != NULL && running->pause != NULL)
-        return;
-    p->outstanding++;
-    if (running != NULL)
-        running->pause = p; /* its due time was met before the announcement */
-    else
-        attempt_start(c->lane, &c->due, p);
-}
-
-bool
-lanes_announce(struct webhooks *w, uint64_t event)
-{
-    struct candidate candidates[WEBHOOKS_MAX + 1];
-    struct event_record e;
-    size_t n = 0;
-    struct store_txn *txn = turn_read(w->conf.turn);
-    if (txn != NULL && event_get(txn, event, &e) == 1)
-        n = find_candidates(w, txn, &e, candidates);
-    store_abort(txn);
-    if (n == 0)
-        return false;
-    struct pause *p = mem_new(1, sizeof(*p));
-    *p = (struct pause){.next = w->lanes.pauses, .batch_uid = e.batch_uid, .outstanding = 1};
-    w->lanes.pauses = p;
-    for (size_t i = 0; i < n; i++)
-        start_candidate(&candidates[i], p);
-    if (--p->outstanding > 0)
-        return true;
-    w->lanes.pauses = p->next; /* nothing was put before it: announcements do not nest */
-    free(p);
-    return false;
-}
-
-void
-pause_release(struct webhooks *w, struct pause *p)
-{
-    if (p == NULL || --p->outstanding > 0)
-        return;
-    struct pause **at = &w->lanes.pauses;
-    while (*at != p)
-        at = &(*at)->next;
-    *at = p->next;
-    uint32_t batch_uid = p->batch_uid;
-    free(p);
-    /* Stopping cancels without an end: the pause is owed to the next start. */
-    if (!w->is_stopping && w->conf.announced != NULL)
-        w->conf.announced(w->conf.arg, batch_uid);
 }
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
+/* Operational events may be newer. */
+static bool
+newest_batch_event(struct webhooks *w, uint64_t *ret)
+{
+    struct event_record e;
+    struct store_txn *txn = turn_read(w->conf.turn);
+    int rc = txn != NULL ? outbox_newest(txn, ret) : 0;
+    for (int i = 0; rc == 1 && i<START_EVENTS_MAX && * ret> 0; i++, --*ret) {
+        if (event_get(txn, *ret, &e) == 1 && e.type == EVENT_BATCH_FINISHED) {
+            store_abort(txn);
+            return true;
+        }
+    }
+    store_abort(txn);
+    return false;
+}
+
+/* What no PATCH can enable is enabled by a start: whoever starts the server declares it. */
+static void
+enable_declared(struct webhooks *w)
+{
+    for (size_t i = 0; i < w->registry.n; i++) {
+        const struct webhook *h = w->registry.items[i];
+        struct lane *l = lane_of(w, &h->uuid);
+        if (h->is_editable || l->health.disabled == LANE_ENABLED)
+            continue;
+        int rc = lane_enable(turn_txn(w->conf.turn), &h->uuid);
+        if (rc < 0)
+            turn_fail(w->conf.turn, rc);
+        lane_state_enable(&l->health);
+        follow_health(l);
+    }
+}
+
 bool
 lanes_start(struct webhooks *w)
 {
-    uint64_t newest;
-    struct store_txn *txn = turn_read(w->conf.turn);
-    bool found = txn != NULL && outbox_newest(txn, &newest) == 1;
-    store_abort(txn);
-    bool must_wait = found && lanes_announce(w, newest);
+    uint64_t event;
+    enable_declared(w);
+    bool must_wait = newest_batch_event(w, &event) && lanes_announce(w, event);
     for (size_t i = 0; i < w->registry.n; i++)
-        lane_pump(lane_of(w, &w->registry.items[i]->uuid));
+        look_soon(lane_of(w, &w->registry.items[i]->uuid));
     return must_wait;
 }
 
@@ -293,18 +451,43 @@ lanes_are_idle(const struct webhooks *w)
     return true;
 }
 
+/* Enabled by hand: what the store says counts, unless it is behind. */
+static void
+follow_store(struct lane *l)
+{
+    struct lane_health stored = read_health(l->webhooks, &l->uuid);
+    if (!l->is_health_dirty && l->health.disabled != stored.disabled)
+        l->health = stored;
+    follow_health(l);
+    look_soon(l);
+}
+
 void
-lanes_drop_unregistered(struct webhooks *w)
+lanes_follow_registry(struct webhooks *w)
 {
     struct lane *next;
     for (struct lane *l = w->lanes.first; l != NULL; l = next) {
         next = l->next;
-        if (registry_find(w, &l->uuid) != NULL)
+        if (registry_find(w, &l->uuid) != NULL) {
+            if (w->is_started && !w->is_stopping)
+                follow_store(l);
             continue;
+        }
         cancel_all(l);
         if (l->n_attempts == 0)
             lane_free(l);
     }
+}
+
+int
+lane_enable(struct store_txn *txn, const struct uuid *webhook)
+{
+    struct lane_record record;
+    int rc = lane_record_get(txn, webhook, &record);
+    if (rc < 0 || record.health.disabled == LANE_ENABLED)
+        return rc < 0 ? rc : 0;
+    lane_state_enable(&record.health);
+    return lane_record_put(txn, webhook, &record);
 }
 
 void
@@ -312,9 +495,5 @@ lanes_close(struct webhooks *w)
 {
     while (w->lanes.first != NULL)
         lane_free(w->lanes.first);
-    while (w->lanes.pauses != NULL) {
-        struct pause *p = w->lanes.pauses;
-        w->lanes.pauses = p->next;
-        free(p);
-    }
+    pauses_close(w);
 }

@@ -1,15 +1,25 @@
-/* Builds events and writes what they owe. Owns the numbers of events and deliveries; does not know
- * how deliveries are made. Entered through webhooks_event_begin and its companions. */
+/* Builds events and decides who is owed what of them. Owns the numbers of events and deliveries;
+ * does not know how deliveries are made. Entered through webhooks_event_begin and its companions,
+ * and event_emit. */
 #include "webhook/outbox.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "webhook/owe.h"
 #include "webhook/state.h"
+
+/* A webhook that listens to the event, as it was when the event began. */
+struct listener {
+    const struct webhook *webhook; /* held */
+    struct plan plan;
+};
 
 struct event_builder {
     struct webhooks *webhooks;
+    struct listener *listeners;
+    size_t n_listeners;
     uint64_t event;
     struct buf part; /* not stored yet */
     uint32_t part_lines;
@@ -68,6 +78,7 @@ outbox_open(struct webhooks *w, struct err *err)
 void
 outbox_close(struct webhooks *w)
 {
+    emit_close(w);
     while (w->outbox.finished != NULL) {
         struct finished_event *f = w->outbox.finished;
         w->outbox.finished = f->next;
@@ -77,16 +88,44 @@ outbox_close(struct webhooks *w)
 
 /* --- lines ----------------------------------------------------------------------------------- */
 
+/* Whoever wants finished batches. */
+static void
+add_listeners(struct event_builder *b)
+{
+    const struct registry *r = &b->webhooks->registry;
+    b->listeners = mem_new(r->n, sizeof(*b->listeners));
+    for (size_t i = 0; i < r->n; i++) {
+        const struct webhook *h = r->items[i];
+        if (!policy_wants_event(&h->policy, EVENT_BATCH_FINISHED))
+            continue;
+        struct listener *l = &b->listeners[b->n_listeners++];
+        l->webhook = webhook_hold(h);
+        plan_init(&l->plan, &h->policy, &b->webhooks->conf.payload);
+    }
+}
+
+static bool
+has_listener(const struct webhooks *w)
+{
+    for (size_t i = 0; i < w->registry.n; i++) {
+        if (policy_wants_event(&w->registry.items[i]->policy, EVENT_BATCH_FINISHED))
+            return true;
+    }
+    return false;
+}
+
 void *
 webhooks_event_begin(struct webhooks *w, uint32_t batch_uid)
 {
-    /* While a deletion is not durable the deleted webhook may come back. */
-    if (w->registry.n == 0 && !w->registry.is_dirty)
+    /* While a change is not durable a webhook may come back. */
+    if (!has_listener(w) && !w->registry.is_dirty)
         return NULL;
     struct event_builder *b = mem_new(1, sizeof(*b));
     b->webhooks = w;
     b->event = w->outbox.next_event++;
-    b->record = (struct event_record){.id = uuid_v7(clock_wall_ms()), .batch_uid = batch_uid};
+    b->record = (struct event_record){
+        .id = uuid_v7(clock_wall_ms()), .type = EVENT_BATCH_FINISHED, .batch_uid = batch_uid};
+    add_listeners(b);
     return b;
 }
 
@@ -106,6 +145,17 @@ store_part(struct event_builder *b, struct store_txn *txn)
     return rc;
 }
 
+static void
+add_line(struct event_builder *b, const struct line_view *line)
+{
+    if (b->part_lines == 0)
+        lines_begin(&b->part, b->record.n_lines);
+    lines_add(&b->part, line);
+    b->part_lines++;
+    b->record.n_lines++;
+    b->record.n_bytes += line->text.len + 1;
+}
+
 int
 webhooks_event_add(void *builder, struct store_txn *txn, const struct event_line_facts *facts,
                    struct str line)
@@ -113,18 +163,24 @@ webhooks_event_add(void *builder, struct store_txn *txn, const struct event_line
     struct event_builder *b = builder;
     struct line_view view = {
         .index_uid = facts->index_uid, .kind = facts->kind, .status = facts->status, .text = line};
-    if (b->part_lines == 0)
-        lines_begin(&b->part);
-    lines_add(&b->part, &view);
-    b->part_lines++;
-    b->record.n_lines++;
-    b->record.n_bytes += line.len + 1;
+    for (size_t i = 0; i < b->n_listeners; i++) {
+        struct listener *l = &b->listeners[i];
+        bool is_wanted =
+            policy_wants(&l->webhook->policy, facts->index_uid, facts->kind, facts->status);
+        plan_add(&l->plan, is_wanted, line.len + 1);
+    }
+    add_line(b, &view);
     return b->part.len < EVENT_PART_BYTES && !buf_failed(&b->part) ? 0 : store_part(b, txn);
 }
 
 static void
 builder_free(struct event_builder *b)
 {
+    for (size_t i = 0; i < b->n_listeners; i++) {
+        webhook_release(b->listeners[i].webhook);
+        plan_done(&b->listeners[i].plan);
+    }
+    free(b->listeners);
     buf_done(&b->part);
     free(b);
 }
@@ -153,60 +209,125 @@ check_parts(const struct event_builder *b, struct store_txn *txn)
     return 0;
 }
 
-/* The sequence number comes from the transaction, not from memory: a refused commit leaves no gap.
- */
-static int
-owe(struct event_builder *b, struct store_txn *txn, const struct uuid *webhook)
+static struct listener *
+listener_of(const struct event_builder *b, const struct uuid *webhook)
 {
-    uint8_t key[KEY_DUE_LEN];
-    struct lane_record lane;
-    int rc = lane_record_get(txn, webhook, &lane);
-    if (rc < 0)
-        return rc;
-    uint64_t number = b->webhooks->outbox.next_delivery++;
-    struct delivery_record d = {
-        .event = b->event,
-        .webhook = *webhook,
-        .sequence = lane.next_sequence++,
-        .state = DELIVERY_OWED,
-        .due_at_ms = b->record.created_at_ns / 1000000,
-        .created_at_ns = b->record.created_at_ns,
-    };
-    rc = delivery_put(txn, number, &d);
-    if (rc == 0)
-        rc = store_put(txn, TABLE_DELIVERY_DUE, key_due(key, webhook, d.due_at_ms, number),
-                       STR_NULL);
-    return rc == 0 ? lane_record_put(txn, webhook, &lane) : rc;
+    for (size_t i = 0; i < b->n_listeners; i++) {
+        if (uuid_equal(&b->listeners[i].webhook->uuid, webhook))
+            return &b->listeners[i];
+    }
+    return NULL;
 }
 
 static int
-count_event(struct event_builder *b, struct store_txn *txn)
+owe(struct event_builder *b, struct store_txn *txn, const struct webhook *h,
+    const struct plan *plan)
+{
+    struct lane_record lane;
+    struct owing owing = {
+        .webhooks = b->webhooks,
+        .txn = txn,
+        .event = b->event,
+        .webhook = &h->uuid,
+        .lane = &lane,
+        .cause = CAUSE_EVENT,
+        .now_ns = b->record.created_at_ns,
+    };
+    if (plan_n_parts(plan) == 0)
+        return 0;
+    int rc = lane_record_get(txn, &h->uuid, &lane);
+    if (rc < 0)
+        return rc;
+    rc = owe_plan(&owing, plan);
+    return rc == 0 ? lane_record_put(txn, &h->uuid, &lane) : rc;
+}
+
+/* One that was registered while the event was being built: its lines have passed already. */
+static int
+owe_newcomer(struct event_builder *b, struct store_txn *txn, const struct webhook *h)
+{
+    struct plan plan;
+    if (!policy_wants_event(&h->policy, EVENT_BATCH_FINISHED))
+        return 0;
+    plan_init(&plan, &h->policy, &b->webhooks->conf.payload);
+    int rc = plan_stored(&plan, txn, b->event, &b->record, &h->policy);
+    if (rc == 0)
+        rc = owe(b, txn, h, &plan);
+    plan_done(&plan);
+    return rc;
+}
+
+static int
+owe_all(struct event_builder *b, struct store_txn *txn)
+{
+    const struct registry *r = &b->webhooks->registry;
+    uint64_t first = b->webhooks->outbox.next_delivery;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < r->n; i++) {
+        const struct listener *l = listener_of(b, &r->items[i]->uuid);
+        rc = l != NULL ? owe(b, txn, r->items[i], &l->plan) : owe_newcomer(b, txn, r->items[i]);
+    }
+    b->record.first_delivery = first;
+    b->record.n_deliveries = b->record.n_kept =
+        (uint32_t) (b->webhooks->outbox.next_delivery - first);
+    return rc;
+}
+
+/* Whether anybody may be owed something. */
+static bool
+is_wanted(const struct event_builder *b)
+{
+    const struct registry *r = &b->webhooks->registry;
+    for (size_t i = 0; b->record.n_lines > 0 && i < r->n; i++) {
+        const struct listener *l = listener_of(b, &r->items[i]->uuid);
+        if (l != NULL ? plan_n_parts(&l->plan) > 0
+                      : policy_wants_event(&r->items[i]->policy, EVENT_BATCH_FINISHED))
+            return true;
+    }
+    return false;
+}
+
+int
+outbox_put_counters(struct webhooks *w, struct store_txn *txn)
 {
     struct counters_record c;
     int rc = counters_get(txn, &c);
     if (rc < 0)
         return rc;
-    c.next_event = b->event >= c.next_event ? b->event + 1 : c.next_event;
-    c.next_delivery = b->webhooks->outbox.next_delivery;
-    c.event_bytes += b->record.n_bytes;
+    c.next_delivery = w->outbox.next_delivery;
     return counters_put(txn, &c);
 }
 
+int
+outbox_count_event(struct webhooks *w, struct store_txn *txn, uint64_t event, uint64_t n_bytes)
+{
+    struct counters_record c;
+    int rc = counters_get(txn, &c);
+    if (rc < 0)
+        return rc;
+    c.next_event = event >= c.next_event ? event + 1 : c.next_event;
+    c.next_delivery = w->outbox.next_delivery;
+    c.event_bytes += n_bytes;
+    return counters_put(txn, &c);
+}
+
+/* 1 when stored, 0 when it turned out that nobody wants it, negative. */
 static int
 write_event(struct event_builder *b, struct store_txn *txn)
 {
-    const struct registry *r = &b->webhooks->registry;
     int rc = store_part(b, txn);
     if (rc == 0)
         rc = check_parts(b, txn);
     b->record.created_at_ns = clock_wall_ns();
-    b->record.first_delivery = b->webhooks->outbox.next_delivery;
-    b->record.n_deliveries = b->record.n_kept = (uint32_t) r->n;
-    for (size_t i = 0; rc == 0 && i < r->n; i++)
-        rc = owe(b, txn, &r->items[i]->uuid);
+    if (rc == 0)
+        rc = owe_all(b, txn);
+    if (rc == 0 && b->record.n_deliveries == 0)
+        return 0;
     if (rc == 0)
         rc = event_put(txn, b->event, &b->record);
-    return rc == 0 ? count_event(b, txn) : rc;
+    if (rc == 0)
+        rc = outbox_count_event(b->webhooks, txn, b->event, b->record.n_bytes);
+    return rc < 0 ? rc : 1;
 }
 
 /* Kept until the announcement. One from an earlier try to finish the same batch was never
@@ -227,13 +348,10 @@ int
 webhooks_event_finish(void *builder, struct store_txn *txn)
 {
     struct event_builder *b = builder;
-    if (b->record.n_lines == 0 || b->webhooks->registry.n == 0) {
-        webhooks_event_discard(b);
-        return 0;
-    }
-    int rc = write_event(b, txn);
-    if (rc != 0) {
+    int rc = is_wanted(b) ? write_event(b, txn) : 0;
+    if (rc < 0)
         turn_fail(b->webhooks->conf.turn, rc); /* no half of it may be committed */
+    if (rc != 1) {
         webhooks_event_discard(b);
         return rc;
     }

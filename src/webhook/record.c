@@ -3,22 +3,42 @@
 
 #include <stdio.h>
 
-enum { RECORD_V1 = 1 };
+#include "webhook/policy.h"
+
+enum { RECORD_V1 = 1, RECORD_V2 = 2 };
 #define COUNTERS_KEY STR("webhook-counters")
 #define LANE_KEY_PREFIX "webhook-lane:"
 enum { LANE_KEY_LEN = sizeof(LANE_KEY_PREFIX) - 1 + sizeof(struct uuid) };
 
 static const char *const state_names[DELIVERY_STATES] = {
-    [DELIVERY_OWED] = "owed",
-    [DELIVERY_DELIVERED] = "delivered",
-    [DELIVERY_EXHAUSTED] = "exhausted",
-    [DELIVERY_DISCARDED] = "discarded",
+    [DELIVERY_OWED] = "owed",           [DELIVERY_DELIVERED] = "delivered",
+    [DELIVERY_EXHAUSTED] = "exhausted", [DELIVERY_DISCARDED] = "discarded",
+    [DELIVERY_EXPIRED] = "expired",
+};
+static const char *const cause_names[DELIVERY_CAUSES] = {
+    [CAUSE_EVENT] = "event",
+    [CAUSE_REPLAY] = "replay",
+    [CAUSE_PING] = "ping",
 };
 
 const char *
 delivery_state_name(enum delivery_state s)
 {
     return state_names[s];
+}
+
+const char *
+delivery_cause_name(enum delivery_cause c)
+{
+    return cause_names[c];
+}
+
+/* Opens a value of either version. */
+static struct rec
+open_versions(struct str value, uint8_t *ret_version)
+{
+    *ret_version = value.len > 0 && value.data[0] == RECORD_V1 ? RECORD_V1 : RECORD_V2;
+    return rec_open(value, *ret_version);
 }
 
 /* Ends a put: the record is small, so running out of memory is a failed row like any other. */
@@ -30,15 +50,11 @@ put_record(struct store_txn *txn, int table, struct str key, struct buf *value)
     return rc;
 }
 
-int
-event_get(struct store_txn *txn, uint64_t event, struct event_record *ret)
+bool
+event_decode(struct str value, struct event_record *ret)
 {
-    uint8_t key[8];
-    struct str value;
-    int rc = store_get(txn, TABLE_EVENTS, key_u64(key, event), &value);
-    if (rc != 1)
-        return rc;
-    struct rec r = rec_open(value, RECORD_V1);
+    uint8_t version;
+    struct rec r = open_versions(value, &version);
     struct event_record e = {.id = rec_uuid(&r)};
     e.batch_uid = rec_u32(&r);
     e.created_at_ns = rec_i64(&r);
@@ -48,10 +64,23 @@ event_get(struct store_txn *txn, uint64_t event, struct event_record *ret)
     e.first_delivery = rec_u64(&r);
     e.n_deliveries = rec_u32(&r);
     e.n_kept = rec_u32(&r);
-    if (!rec_ok(&r))
-        return STORE_ECORRUPT;
+    if (version >= RECORD_V2)
+        e.type = rec_u8(&r);
+    if (!rec_ok(&r) || e.type >= EVENT_TYPES)
+        return false;
     *ret = e;
-    return 1;
+    return true;
+}
+
+int
+event_get(struct store_txn *txn, uint64_t event, struct event_record *ret)
+{
+    uint8_t key[8];
+    struct str value;
+    int rc = store_get(txn, TABLE_EVENTS, key_u64(key, event), &value);
+    if (rc != 1)
+        return rc;
+    return event_decode(value, ret) ? 1 : STORE_ECORRUPT;
 }
 
 int
@@ -59,7 +88,7 @@ event_put(struct store_txn *txn, uint64_t event, const struct event_record *e)
 {
     uint8_t key[8];
     struct buf b = BUF_INIT;
-    rec_put_u8(&b, RECORD_V1);
+    rec_put_u8(&b, RECORD_V2);
     rec_put_uuid(&b, &e->id);
     rec_put_u32(&b, e->batch_uid);
     rec_put_i64(&b, e->created_at_ns);
@@ -69,13 +98,36 @@ event_put(struct store_txn *txn, uint64_t event, const struct event_record *e)
     rec_put_u64(&b, e->first_delivery);
     rec_put_u32(&b, e->n_deliveries);
     rec_put_u32(&b, e->n_kept);
+    rec_put_u8(&b, e->type);
     return put_record(txn, TABLE_EVENTS, key_u64(key, event), &b);
+}
+
+static void
+read_delivery_v2(struct rec *r, struct delivery_record *d)
+{
+    d->cause = rec_u8(r);
+    d->schedule_from = rec_u32(r);
+    d->part = rec_u32(r);
+    d->n_parts = rec_u32(r);
+    d->first_line = rec_u32(r);
+    d->n_lines = rec_u32(r);
+    d->selection = rec_u32(r);
+    d->n_tasks = rec_u32(r);
+}
+
+/* Before there were filters and parts, a delivery was the whole event. */
+static void
+default_delivery_v1(struct delivery_record *d)
+{
+    d->part = d->n_parts = 1;
+    d->n_lines = d->n_tasks = DELIVERY_ALL_LINES;
 }
 
 bool
 delivery_decode(struct str value, struct delivery_record *ret)
 {
-    struct rec r = rec_open(value, RECORD_V1);
+    uint8_t version;
+    struct rec r = open_versions(value, &version);
     struct delivery_record d = {.event = rec_u64(&r)};
     d.webhook = rec_uuid(&r);
     d.sequence = rec_u64(&r);
@@ -84,7 +136,11 @@ delivery_decode(struct str value, struct delivery_record *ret)
     d.due_at_ms = rec_i64(&r);
     d.created_at_ns = rec_i64(&r);
     d.finished_at_ns = rec_i64(&r);
-    if (!rec_ok(&r) || state >= DELIVERY_STATES)
+    if (version >= RECORD_V2)
+        read_delivery_v2(&r, &d);
+    else
+        default_delivery_v1(&d);
+    if (!rec_ok(&r) || state >= DELIVERY_STATES || d.cause >= DELIVERY_CAUSES)
         return false;
     d.state = (enum delivery_state) state;
     *ret = d;
@@ -107,7 +163,7 @@ delivery_put(struct store_txn *txn, uint64_t delivery, const struct delivery_rec
 {
     uint8_t key[8];
     struct buf b = BUF_INIT;
-    rec_put_u8(&b, RECORD_V1);
+    rec_put_u8(&b, RECORD_V2);
     rec_put_u64(&b, d->event);
     rec_put_uuid(&b, &d->webhook);
     rec_put_u64(&b, d->sequence);
@@ -116,6 +172,14 @@ delivery_put(struct store_txn *txn, uint64_t delivery, const struct delivery_rec
     rec_put_i64(&b, d->due_at_ms);
     rec_put_i64(&b, d->created_at_ns);
     rec_put_i64(&b, d->finished_at_ns);
+    rec_put_u8(&b, d->cause);
+    rec_put_u32(&b, d->schedule_from);
+    rec_put_u32(&b, d->part);
+    rec_put_u32(&b, d->n_parts);
+    rec_put_u32(&b, d->first_line);
+    rec_put_u32(&b, d->n_lines);
+    rec_put_u32(&b, d->selection);
+    rec_put_u32(&b, d->n_tasks);
     return put_record(txn, TABLE_DELIVERIES, key_u64(key, delivery), &b);
 }
 
@@ -134,7 +198,8 @@ attempt_get(struct store_txn *txn, uint64_t delivery, uint32_t attempt, struct a
     int rc = store_get(txn, TABLE_ATTEMPTS, key_numbered(key, delivery, attempt), &value);
     if (rc != 1)
         return rc;
-    struct rec r = rec_open(value, RECORD_V1);
+    uint8_t version;
+    struct rec r = open_versions(value, &version);
     struct attempt_record a = {.started_at_ns = rec_i64(&r)};
     read_text(&r, a.outcome, sizeof(a.outcome));
     a.status = (int) rec_u32(&r);
@@ -145,6 +210,12 @@ attempt_get(struct store_txn *txn, uint64_t delivery, uint32_t attempt, struct a
     a.tls_us = rec_i64(&r);
     a.first_byte_us = rec_i64(&r);
     a.total_us = rec_i64(&r);
+    if (version >= RECORD_V2) {
+        read_text(&r, a.error_class, sizeof(a.error_class));
+        a.response_headers = rec_str(&r);
+        a.response_body = rec_str(&r);
+        a.is_body_cut = rec_u8(&r) != 0;
+    }
     if (!rec_ok(&r))
         return STORE_ECORRUPT;
     *ret = a;
@@ -157,7 +228,7 @@ attempt_put(struct store_txn *txn, uint64_t delivery, uint32_t attempt,
 {
     uint8_t key[KEY_PART_LEN];
     struct buf b = BUF_INIT;
-    rec_put_u8(&b, RECORD_V1);
+    rec_put_u8(&b, RECORD_V2);
     rec_put_i64(&b, a->started_at_ns);
     rec_put_str(&b, str_from(a->outcome));
     rec_put_u32(&b, (uint32_t) a->status);
@@ -168,6 +239,10 @@ attempt_put(struct store_txn *txn, uint64_t delivery, uint32_t attempt,
     rec_put_i64(&b, a->tls_us);
     rec_put_i64(&b, a->first_byte_us);
     rec_put_i64(&b, a->total_us);
+    rec_put_str(&b, str_from(a->error_class));
+    rec_put_str(&b, a->response_headers);
+    rec_put_str(&b, a->response_body);
+    rec_put_u8(&b, a->is_body_cut);
     return put_record(txn, TABLE_ATTEMPTS, key_numbered(key, delivery, attempt), &b);
 }
 
@@ -178,6 +253,18 @@ key_lane(uint8_t out[LANE_KEY_LEN], const struct uuid *webhook)
     memcpy(out, LANE_KEY_PREFIX, prefix);
     memcpy(out + prefix, webhook->bytes, sizeof(webhook->bytes));
     return str_make(out, LANE_KEY_LEN);
+}
+
+static void
+read_health(struct rec *r, struct lane_health *h)
+{
+    h->failed_attempts = rec_u32(r);
+    h->failing_since_ms = rec_i64(r);
+    h->last_failed_ms = rec_i64(r);
+    h->held_until_ms = rec_i64(r);
+    h->disable_at_ms = rec_i64(r);
+    h->disabled_at_ms = rec_i64(r);
+    h->disabled = (enum lane_disabled) rec_u8(r);
 }
 
 int
@@ -192,10 +279,14 @@ lane_record_get(struct store_txn *txn, const struct uuid *webhook, struct lane_r
         *ret = (struct lane_record){.next_sequence = 1};
         return 1;
     }
-    struct rec r = rec_open(value, RECORD_V1);
+    uint8_t version;
+    struct rec r = open_versions(value, &version);
     struct lane_record l = {.next_sequence = rec_u64(&r)};
-    l.is_failing = rec_u8(&r) != 0;
-    if (!rec_ok(&r))
+    if (version == RECORD_V1)
+        l.health.failed_attempts = rec_u8(&r) != 0;
+    else
+        read_health(&r, &l.health);
+    if (!rec_ok(&r) || l.health.disabled >= LANE_DISABLED_REASONS)
         return STORE_ECORRUPT;
     *ret = l;
     return 1;
@@ -206,9 +297,15 @@ lane_record_put(struct store_txn *txn, const struct uuid *webhook, const struct 
 {
     uint8_t key[LANE_KEY_LEN];
     struct buf b = BUF_INIT;
-    rec_put_u8(&b, RECORD_V1);
+    rec_put_u8(&b, RECORD_V2);
     rec_put_u64(&b, l->next_sequence);
-    rec_put_u8(&b, l->is_failing);
+    rec_put_u32(&b, l->health.failed_attempts);
+    rec_put_i64(&b, l->health.failing_since_ms);
+    rec_put_i64(&b, l->health.last_failed_ms);
+    rec_put_i64(&b, l->health.held_until_ms);
+    rec_put_i64(&b, l->health.disable_at_ms);
+    rec_put_i64(&b, l->health.disabled_at_ms);
+    rec_put_u8(&b, (uint8_t) l->health.disabled);
     return put_record(txn, TABLE_META, key_lane(key, webhook), &b);
 }
 
@@ -273,6 +370,24 @@ key_due_read(struct str key, struct uuid *ret_webhook, int64_t *ret_due_ms, uint
 }
 
 struct str
+key_sequence(uint8_t out[KEY_SEQUENCE_LEN], const struct uuid *webhook, uint64_t sequence)
+{
+    memcpy(out, webhook->bytes, sizeof(webhook->bytes));
+    (void) key_u64(out + 16, sequence);
+    return str_make(out, KEY_SEQUENCE_LEN);
+}
+
+bool
+key_sequence_read(struct str key, struct uuid *ret_webhook, uint64_t *ret_sequence)
+{
+    if (key.len != KEY_SEQUENCE_LEN)
+        return false;
+    memcpy(ret_webhook->bytes, key.data, sizeof(ret_webhook->bytes));
+    *ret_sequence = key_read_u64(key, 16);
+    return true;
+}
+
+struct str
 key_numbered(uint8_t out[KEY_PART_LEN], uint64_t number, uint32_t part)
 {
     (void) key_u64(out, number);
@@ -281,10 +396,21 @@ key_numbered(uint8_t out[KEY_PART_LEN], uint64_t number, uint32_t part)
 }
 
 void
-lines_begin(struct buf *part)
+lines_begin(struct buf *part, uint32_t first_line)
 {
     buf_clear(part);
-    rec_put_u8(part, RECORD_V1);
+    rec_put_u8(part, RECORD_V2);
+    rec_put_u32(part, first_line);
+}
+
+bool
+lines_first(struct str part, uint32_t *ret_line)
+{
+    struct rec r = rec_open(part, RECORD_V2);
+    uint32_t line = rec_u32(&r);
+    if (!r.failed)
+        *ret_line = line;
+    return !r.failed;
 }
 
 void
@@ -300,9 +426,12 @@ lines_add(struct buf *part, const struct line_view *line)
 int
 lines_next(struct str part, size_t *at, struct line_view *ret)
 {
-    struct rec r = rec_open(part, RECORD_V1);
+    uint8_t version;
+    struct rec r = open_versions(part, &version);
     if (*at > 0)
         r.rest = str_slice(part, *at, part.len);
+    else if (version >= RECORD_V2)
+        (void) rec_u32(&r); /* the number of the first line */
     if (r.failed)
         return STORE_ECORRUPT;
     if (r.rest.len == 0)

@@ -1,10 +1,11 @@
 /* Reads the body of POST and PATCH /webhooks: which fields, of which types (contract 1.6, 7.2).
- * Knows nothing of registered webhooks. Entered through settings_read(). */
+ * Knows nothing of registered webhooks. Entered through webhook_settings_read(). */
 #include "webhook/settings.h"
 
 #include <stdlib.h>
 
 #include "base/suggest.h"
+#include "webhook/field_err.h"
 
 static const char *const accepted[] = {"url", "headers"};
 enum { N_ACCEPTED = sizeof(accepted) / sizeof(accepted[0]) };
@@ -15,81 +16,53 @@ static const struct immutable_row {
 } immutable_rows[] = {
     {"uuid", ERR_IMMUTABLE_WEBHOOK_UUID},
     {"isEditable", ERR_IMMUTABLE_WEBHOOK_IS_EDITABLE},
+    {"disabledReason", ERR_IMMUTABLE_WEBHOOK_DISABLED_REASON},
 };
 
-static int
-set_message(struct err *err, enum err_code code, struct buf *message)
+static bool
+is_policy_field(struct str name)
 {
-    if (buf_failed(message))
-        (void) err_set(err, ERR_INTERNAL, "out of memory");
-    else
-        (void) err_set_str(err, code, buf_str(message));
-    buf_done(message);
-    return -1;
+    for (size_t i = 0; i < POLICY_FIELDS; i++) {
+        if (str_is(name, policy_field_names[i]))
+            return true;
+    }
+    return false;
 }
 
-static const char *
-kind_words(const struct json *v)
+/* Upstream's clients see upstream's list; who uses our fields, or nearly so, sees all of them. */
+static bool
+knows_our_fields(const struct json *body, const char *near)
 {
-    uint64_t u;
-    int64_t i;
-    switch (json_type(v)) {
-    case JSON_NULL:
-        return "null";
-    case JSON_BOOL:
-        return "a boolean";
-    case JSON_NUMBER:
-        return json_to_u64(v, &u)   ? "a positive integer"
-               : json_to_i64(v, &i) ? "a negative integer"
-                                    : "a number";
-    case JSON_STRING:
-        return "a string";
-    case JSON_ARRAY:
-        return "an array";
-    case JSON_OBJECT:
-        break;
-    }
-    return "an object";
-}
-
-/* path: "" for the body itself, else ".headers" and the like; key: the last step, may be empty. */
-static int
-err_wrong_type(struct err *err, enum err_code code, const char *path, struct str key,
-               const char *expected, const struct json *found)
-{
-    struct buf b = BUF_INIT;
-    buf_add_cstr(&b, "Invalid value type");
-    if (path[0] != '\0') {
-        buf_addf(&b, " at `%s", path);
-        buf_add_str(&b, key);
-        buf_add_char(&b, '`');
-    }
-    buf_addf(&b, ": expected %s, but found %s", expected, kind_words(found));
-    if (json_type(found) != JSON_NULL) {
-        buf_add_cstr(&b, ": `");
-        json_write_normal(&b, found);
-        buf_add_char(&b, '`');
-    }
-    return set_message(err, code, &b);
+    struct json_iter it = json_iter(body);
+    bool is_known = near != NULL && is_policy_field(str_from(near));
+    while (!is_known && json_next(&it))
+        is_known = is_policy_field(it.key);
+    return is_known;
 }
 
 static int
-err_unexpected_field(struct err *err, struct str name)
+err_unexpected_field(struct err *err, const struct json *body, struct str name)
 {
     enum err_code code = ERR_BAD_REQUEST;
     struct buf b = BUF_INIT;
+    const char *names[N_ACCEPTED + POLICY_FIELDS];
+    memcpy(names, accepted, sizeof(accepted));
+    memcpy(names + N_ACCEPTED, policy_field_names, sizeof(policy_field_names));
     for (size_t i = 0; i < sizeof(immutable_rows) / sizeof(immutable_rows[0]); i++) {
         if (str_is(name, immutable_rows[i].name))
             code = immutable_rows[i].code;
     }
+    const char *near =
+        code == ERR_BAD_REQUEST ? suggest_name(name, names, N_ACCEPTED + POLICY_FIELDS) : NULL;
     buf_add_cstr(&b, code == ERR_BAD_REQUEST ? "Unknown field `" : "Immutable field `");
     buf_add_str(&b, name);
     buf_add_cstr(&b, "`: ");
-    const char *near = suggest_name(name, accepted, N_ACCEPTED);
-    if (code == ERR_BAD_REQUEST && near != NULL)
+    if (near != NULL)
         buf_addf(&b, "did you mean `%s`? ", near);
-    buf_add_cstr(&b, "expected one of `url`, `headers`");
-    return set_message(err, code, &b);
+    buf_add_cstr(&b, "expected one of ");
+    field_write_names(&b, names,
+                      knows_our_fields(body, near) ? N_ACCEPTED + POLICY_FIELDS : N_ACCEPTED);
+    return field_err_take(err, code, &b);
 }
 
 static int
@@ -100,7 +73,7 @@ read_url(const struct json *v, struct webhook_settings *ret, struct err *err)
         return 0;
     }
     if (json_type(v) != JSON_STRING)
-        return err_wrong_type(err, ERR_INVALID_WEBHOOK_URL, ".url", STR_NULL, "a string", v);
+        return field_err_type(err, ERR_INVALID_WEBHOOK_URL, STR(".url"), "a string", v);
     ret->url_state = SETTING_GIVEN;
     ret->url = json_string(v);
     return 0;
@@ -130,6 +103,17 @@ sort_headers(struct webhook_settings *s)
 }
 
 static int
+err_header_type(struct err *err, struct str name, const struct json *v)
+{
+    struct buf path = BUF_INIT;
+    buf_add_cstr(&path, ".headers.");
+    buf_add_str(&path, name);
+    int rc = field_err_type(err, ERR_INVALID_WEBHOOK_HEADERS, buf_str(&path), "a string", v);
+    buf_done(&path);
+    return rc;
+}
+
+static int
 read_headers(const struct json *v, struct webhook_settings *ret, struct err *err)
 {
     free(ret->headers);
@@ -139,8 +123,7 @@ read_headers(const struct json *v, struct webhook_settings *ret, struct err *err
     if (json_type(v) == JSON_NULL)
         return 0;
     if (json_type(v) != JSON_OBJECT)
-        return err_wrong_type(err, ERR_INVALID_WEBHOOK_HEADERS, ".headers", STR_NULL, "an object",
-                              v);
+        return field_err_type(err, ERR_INVALID_WEBHOOK_HEADERS, STR(".headers"), "an object", v);
     /* A client decides how many: this allocation may fail. */
     ret->headers = calloc(json_length(v) + 1, sizeof(*ret->headers));
     if (ret->headers == NULL)
@@ -149,8 +132,7 @@ read_headers(const struct json *v, struct webhook_settings *ret, struct err *err
     while (json_next(&it)) {
         enum json_type type = json_type(it.value);
         if (type != JSON_STRING && type != JSON_NULL)
-            return err_wrong_type(err, ERR_INVALID_WEBHOOK_HEADERS, ".headers.", it.key, "a string",
-                                  it.value);
+            return err_header_type(err, it.key, it.value);
         ret->headers[ret->n_headers] = (struct header_view){
             .name = it.key,
             .value = json_string(it.value),
@@ -163,30 +145,41 @@ read_headers(const struct json *v, struct webhook_settings *ret, struct err *err
     return 0;
 }
 
+static int
+read_field(struct webhook_settings *s, const struct webhook_words *words, const struct json *body,
+           const struct json_iter *field, struct err *err)
+{
+    if (str_is(field->key, "url"))
+        return read_url(field->value, s, err);
+    if (str_is(field->key, "headers"))
+        return read_headers(field->value, s, err);
+    int rc = policy_change_read(&s->policy, words, field->key, field->value, err);
+    if (rc == 0)
+        return err_unexpected_field(err, body, field->key);
+    return rc < 0 ? -1 : 0;
+}
+
 int
-settings_read(const struct json *body, struct webhook_settings *ret, struct err *err)
+webhook_settings_read(const struct json *body, const struct webhook_words *words,
+                      struct webhook_settings *ret, struct err *err)
 {
     *ret = (struct webhook_settings){0};
     if (json_type(body) != JSON_OBJECT)
-        return err_wrong_type(err, ERR_BAD_REQUEST, "", STR_NULL, "an object", body);
+        return field_err_type(err, ERR_BAD_REQUEST, STR_NULL, "an object", body);
+    policy_change_init(&ret->policy);
     struct json_iter it = json_iter(body);
     int rc = 0;
-    while (rc == 0 && json_next(&it)) {
-        if (str_is(it.key, "url"))
-            rc = read_url(it.value, ret, err);
-        else if (str_is(it.key, "headers"))
-            rc = read_headers(it.value, ret, err);
-        else
-            rc = err_unexpected_field(err, it.key);
-    }
+    while (rc == 0 && json_next(&it))
+        rc = read_field(ret, words, body, &it, err);
     if (rc != 0)
-        settings_done(ret);
+        webhook_settings_done(ret);
     return rc;
 }
 
 void
-settings_done(struct webhook_settings *s)
+webhook_settings_done(struct webhook_settings *s)
 {
     free(s->headers);
+    policy_change_done(&s->policy);
     *s = (struct webhook_settings){0};
 }

@@ -5,6 +5,7 @@
 #include "webhook/janitor.h"
 #include "webhook/lane.h"
 #include "webhook/outbox.h"
+#include "webhook/parked.h"
 #include "webhook/registry.h"
 
 struct webhooks {
@@ -14,6 +15,7 @@ struct webhooks {
     struct body_set bodies;
     struct lanes lanes;
     struct janitor janitor;
+    struct parked parked;
     struct webhooks_stats stats;
     bool is_started, is_stopping;
     loop_fn *stopped;

@@ -1,4 +1,6 @@
 /* How a webhook is shown (contract 7.1) and what is hidden of it (7.4). */
+#include "webhook/lane_state.h"
+#include "webhook/policy_fields.h"
 #include "webhook/registry.h"
 
 /* From which length on (behind "Bearer ") how much is kept, and what stands for the rest. */
@@ -42,7 +44,32 @@ write_header(struct json_out *j, const struct webhook_header *h)
 }
 
 void
-webhook_write_json(struct json_out *j, const struct webhook *h)
+webhook_write_headers(struct json_out *j, const struct webhook *h)
+{
+    json_begin_object(j);
+    for (size_t i = 0; i < h->n_headers; i++)
+        write_header(j, &h->headers[i]);
+    json_end_object(j);
+}
+
+/* What was chosen. That a webhook is disabled is seen on every one, chosen or not. */
+static void
+write_policy(struct json_out *j, const struct webhook_policy *p, const struct webhook_view *view)
+{
+    struct webhook_policy shown = *p; /* a loan: not to be freed */
+    if (view->disabled != LANE_ENABLED) {
+        shown.is_active = false;
+        shown.given |= 1u << POLICY_IS_ACTIVE;
+    }
+    policy_write_members(j, &shown, view->words, view->revealed_secrets);
+    if (view->disabled != LANE_ENABLED) {
+        json_key(j, "disabledReason");
+        json_put_cstr(j, lane_disabled_name(view->disabled));
+    }
+}
+
+void
+webhook_write_json(struct json_out *j, const struct webhook *h, const struct webhook_view *view)
 {
     char uuid[UUID_TEXT_LEN + 1];
     json_begin_object(j);
@@ -53,9 +80,7 @@ webhook_write_json(struct json_out *j, const struct webhook *h)
     json_key(j, "url");
     json_put_str(j, h->url);
     json_key(j, "headers");
-    json_begin_object(j);
-    for (size_t i = 0; i < h->n_headers; i++)
-        write_header(j, &h->headers[i]);
-    json_end_object(j);
+    webhook_write_headers(j, h);
+    write_policy(j, &h->policy, view);
     json_end_object(j);
 }

@@ -11,10 +11,13 @@ webhooks_new(const struct webhooks_conf *conf, struct err *err)
 {
     struct webhooks *w = mem_new(1, sizeof(*w));
     w->conf = *conf;
-    w->conf.cli_url = w->conf.cli_authorization = NULL; /* copied by the registry */
+    w->conf.cli_url = w->conf.cli_authorization = NULL; /* copied by the registry, as these */
+    w->conf.cli_fields = NULL;
+    w->conf.declared = NULL;
     bodies_open(w);
     janitor_open(w);
-    if (registry_open(w, conf->cli_url, conf->cli_authorization, err) == 0 &&
+    parked_open(w);
+    if (registry_open(w, conf, err) == 0 &&
         outbox_open(w, err) == 0)
         return w;
     webhooks_free(w);
@@ -29,6 +32,7 @@ webhooks_free(struct webhooks *w)
     lanes_close(w);
     bodies_close(w);
     janitor_close(w);
+    parked_close(w);
     outbox_close(w);
     registry_close(w);
     free(w);
@@ -57,6 +61,7 @@ webhooks_start(struct webhooks *w)
     w->is_started = true;
     warn_if_parked(w);
     janitor_start(w);
+    parked_start(w);
     return lanes_start(w);
 }
 
@@ -67,6 +72,7 @@ webhooks_stop(struct webhooks *w, loop_fn *done, void *arg)
     w->stopped = done;
     w->stopped_arg = arg;
     janitor_stop(w);
+    parked_stop(w);
     lanes_stop(w);
     webhooks_check_stopped(w);
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Meilisearch } from "meilisearch";
+import { generateTenantToken } from "meilisearch/token";
 
 const client = new Meilisearch({ host: process.env.TASKHOOK_URL, apiKey: process.env.TASKHOOK_KEY });
 const cities = [
@@ -85,6 +86,49 @@ test("batches of documents as separate tasks", async () => {
   assert.equal((await client.index("many").getStats()).numberOfDocuments, 25);
 });
 
+test("settings: whole object, single ones, resets, errors", async () => {
+  const index = client.index("tuned");
+  const updated = await index.updateSettings({ filterableAttributes: ["genre"], stopWords: ["the"], typoTolerance: { enabled: false } }).waitTask();
+  assert.equal(updated.status, "succeeded", JSON.stringify(updated.error));
+  assert.equal(updated.type, "settingsUpdate");
+  assert.deepEqual(updated.details, { filterableAttributes: ["genre"], stopWords: ["the"], typoTolerance: { enabled: false } });
+  const settings = await index.getSettings();
+  assert.deepEqual(settings.stopWords, ["the"]);
+  assert.equal(settings.typoTolerance.enabled, false);
+  assert.deepEqual(settings.typoTolerance.minWordSizeForTypos, { oneTypo: 5, twoTypos: 9 });
+  await index.updateSortableAttributes(["year"]).waitTask();
+  assert.deepEqual(await index.getSortableAttributes(), ["year"]);
+  await index.updatePagination({ maxTotalHits: 5 }).waitTask();
+  assert.deepEqual(await index.getPagination(), { maxTotalHits: 5 });
+  await index.updateDistinctAttribute("sku").waitTask();
+  assert.equal(await index.getDistinctAttribute(), "sku");
+  await index.updateSynonyms({ a: ["b"] }).waitTask();
+  assert.deepEqual(await index.getSynonyms(), { a: ["b"] });
+  await index.resetStopWords().waitTask();
+  assert.deepEqual(await index.getStopWords(), []);
+  await assert.rejects(index.updateRankingRules(["nonsense"]), (e) => e.cause.code === "invalid_settings_ranking_rules");
+  assert.equal((await index.resetSettings().waitTask()).status, "succeeded");
+  assert.deepEqual(await index.getFilterableAttributes(), []);
+});
+
+test("filters: fetch, sort, delete", async () => {
+  const index = client.index("filtered");
+  await index.updateSettings({ filterableAttributes: ["genre", "year"], sortableAttributes: ["year"] });
+  await index.addDocuments([{ id: 1, genre: "Drama", year: 2015 }, { id: 2, genre: "horror", year: 2001 }, { id: 3, genre: "drama", year: 1999 }]).waitTask();
+  const found = await index.getDocuments({ filter: ["genre = drama", "year > 1990"], sort: ["year:asc"], fields: ["id"] });
+  assert.deepEqual(found, { results: [{ id: 3 }, { id: 1 }], offset: 0, limit: 20, total: 2 });
+  await assert.rejects(index.getDocuments({ filter: "color = red" }), (e) => e.cause.code === "invalid_document_filter");
+  const deleted = await index.deleteDocuments({ filter: "genre = drama" }).waitTask();
+  assert.deepEqual(deleted.details, { providedIds: 0, deletedDocuments: 2, originalFilter: '"genre = drama"' });
+});
+
+test("experimental features", async () => {
+  const before = await client.getExperimentalFeatures();
+  assert.equal(before.containsFilter, false);
+  assert.equal((await client.updateExperimentalFeatures({ containsFilter: true })).containsFilter, true);
+  assert.equal((await client.updateExperimentalFeatures({ containsFilter: false })).containsFilter, false);
+});
+
 test("tasks and batches: list, get, errors, cancel", async () => {
   const tasks = await client.tasks.getTasks({ limit: 2 });
   assert.deepEqual(Object.keys(tasks).sort(), ["from", "limit", "next", "results", "total"]);
@@ -115,4 +159,38 @@ test("webhooks: create, get, list, update, delete", async () => {
   await client.deleteWebhook(created.uuid);
   await assert.rejects(client.getWebhook(created.uuid), (e) => e.cause.code === "webhook_not_found");
   await assert.rejects(client.createWebhook({ url: "nonsense" }), (e) => e.cause.code === "invalid_webhook_url");
+});
+
+test("keys: the default ones, create, get, list, update, delete", async () => {
+  const names = (await client.getKeys()).results.map((k) => k.name);
+  assert.deepEqual(names, ["Default Search API Key", "Default Admin API Key", "Default Read-Only Admin API Key", "Default Chat API Key"]);
+  const made = await client.createKey({ description: "for one index", actions: ["documents.*", "indexes.get"], indexes: ["key*"], expiresAt: null });
+  assert.deepEqual(made.actions, ["documents.*", "indexes.get"]);
+  assert.equal(made.name, null);
+  assert.deepEqual(await client.getKey(made.uid), made);
+  assert.deepEqual(await client.getKey(made.key), made);
+  const newest = (await client.getKeys({ limit: 1 })).results; // whose times the client makes dates
+  assert.deepEqual(newest.map((k) => [k.key, k.createdAt.getTime()]), [[made.key, Date.parse(made.createdAt)]]);
+  assert.equal((await client.updateKey(made.uid, { name: "renamed" })).name, "renamed");
+  const holder = new Meilisearch({ host: process.env.TASKHOOK_URL, apiKey: made.key });
+  const refused = (e) => e.cause.code === "invalid_api_key";
+  await assert.rejects(holder.getKeys(), refused);
+  await assert.rejects(holder.index("other").addDocuments([{ id: 1 }]), refused);
+  await client.createIndex("keyed").waitTask();
+  await client.createIndex("unkeyed").waitTask();
+  assert.deepEqual((await holder.getRawIndexes()).results.map((i) => i.uid), ["keyed"]);
+  const { taskUid } = await holder.index("keyed").addDocuments([{ id: 1 }]);
+  assert.equal((await client.tasks.waitForTask(taskUid)).status, "succeeded");
+  await client.deleteKey(made.uid);
+  await assert.rejects(client.getKey(made.uid), (e) => e.cause.code === "api_key_not_found");
+  await assert.rejects(holder.getRawIndexes(), refused);
+  await assert.rejects(client.createKey({ actions: ["doggo"], indexes: ["*"], expiresAt: null }), (e) => e.cause.code === "invalid_api_key_actions");
+});
+
+test("tenant tokens open nothing but search", async () => {
+  const key = (await client.getKeys()).results.find((k) => k.name === "Default Search API Key");
+  const token = await generateTenantToken({ apiKey: key.key, apiKeyUid: key.uid, searchRules: { movies: { filter: "id = 1" } } });
+  const tenant = new Meilisearch({ host: process.env.TASKHOOK_URL, apiKey: token });
+  await assert.rejects(tenant.getStats(), (e) => e.cause.code === "invalid_api_key");
+  await assert.rejects(tenant.index("movies").getDocuments(), (e) => e.cause.code === "invalid_api_key");
 });

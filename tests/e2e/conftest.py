@@ -3,7 +3,7 @@ import pytest
 
 from harness import (  # noqa: F401: tests import these from here
     BINARY, DEADLINE_S, LOOPBACK, Delivery, Receiver, Response, Server, count_answers, exchange, first_answer,
-    make_certificate, server_tls, wait_until)
+    make_certificate, run_binary, server_tls, wait_until)
 
 
 @pytest.fixture

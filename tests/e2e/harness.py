@@ -38,6 +38,13 @@ def wait_until(predicate, message="", process=None, timeout=DEADLINE_S):
         time.sleep(POLL_S)
 
 
+def run_binary(directory, *flags, env=None):
+    """The ended process, for starts that end by themselves."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MEILI_", "TASKHOOK_"))}
+    return subprocess.run([BINARY, *map(str, flags)], cwd=directory, capture_output=True, text=True, timeout=DEADLINE_S,
+                          env={**clean, **(env or {})})
+
+
 # --- the server
 
 
@@ -243,7 +250,7 @@ class Delivery:
 
 class Receiver:
     """script: the answers to come, one a request, of which the last one stays: a status; "hold" (200 once release() is
-    called); "hang" (nothing, until close()); "reset" (the connection is reset)."""
+    called); "hang" (nothing, until close()); "reset" (the connection is reset); a tuple of status, headers, body."""
 
     def __init__(self, tls=None):
         self.script, self.requests, self.n_taken = [200], [], 0
@@ -313,11 +320,15 @@ def make_http_server(receiver, tls):
             if answer in ("reset", "hang"):
                 self.close_connection = True
                 return
-            self.send_response(200 if answer == "hold" else answer)
-            if 300 <= (answer if isinstance(answer, int) else 0) < 400:
+            status, headers, body = answer if isinstance(answer, tuple) else (answer, {}, b"")
+            self.send_response(200 if status == "hold" else status)
+            if 300 <= (status if isinstance(status, int) else 0) < 400:
                 self.send_header("Location", receiver.url + "/elsewhere")
-            self.send_header("Content-Length", "0")
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         do_GET = do_PUT = do_PATCH = do_POST
 

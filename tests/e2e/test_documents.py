@@ -395,3 +395,25 @@ def test_delete_batch_takes_only_json(shared):
     assert error(shared.post("/indexes/a/documents/delete-batch", "1", headers=CSV)) == (
         415, "invalid_content_type",
         "The Content-Type `text/csv` is invalid. Accepted values for the Content-Type header are: `application/json`")
+
+
+# --- where large batches go
+
+
+def test_overwriting_the_same_documents_gives_their_space_back(server):
+    """50 MB go in, 2 MB are alive: the files of garbage are emptied and removed while it goes on."""
+    for version in range(25):
+        documents = [{"id": n, "version": version, "pad": "p" * 1000} for n in range(2000)]
+        task = server.done(server.post("/indexes/same/documents", documents))
+        assert task["details"]["indexedDocuments"] == 2000
+        assert server.get("/stats").json["databaseSize"] < 30_000_000
+    assert {d["version"] for d in server.documents("same", "?limit=2000")} == {24}
+
+
+def test_sizes_tell_of_documents_that_are_not_in_the_database_file(server):
+    documents = [{"id": n, "pad": "p" * 1000} for n in range(3000)]
+    server.done(server.post("/indexes/large/documents", documents))
+    assert server.get("/stats").json["databaseSize"] > 3_000_000
+    stats = server.get("/indexes/large/stats").json
+    assert stats["rawDocumentDbSize"] > 3_000_000
+    assert stats["avgDocumentSize"] > 1000

@@ -53,7 +53,8 @@ class Model:
 
 
 def random_documents(rng):
-    documents = [{"id": rng.choice([n := rng.randrange(12), str(n)]), rng.choice("xyz"): rng.randrange(100)}
+    pad = {"pad": "p" * 2000} if rng.random() < 0.3 else {}  # of 300 such most bodies go to segment files
+    documents = [{"id": rng.choice([n := rng.randrange(12), str(n)]), rng.choice("xyz"): rng.randrange(100), **pad}
                  for _ in range(rng.choice([0, 1, 1, 2, 5, 300]))]
     if rng.random() < 0.1:
         documents.insert(rng.randrange(len(documents) + 1), {"id": "not valid"})

@@ -5,6 +5,7 @@ the tasks that are there; what a receiver was told stays true, and every finishe
 
 TASKHOOK_POWERLOSS_SHIM names the shim (meson sets it), TASKHOOK_POWERLOSS_ROUNDS how many losses (default 10),
 TASKHOOK_POWERLOSS_SEED the choices (the timing of a recording is another one each time)."""
+import copy
 import filecmp
 import http.client
 import json
@@ -23,7 +24,9 @@ from conftest import LOOPBACK, Receiver, Server, wait_until
 from test_crash import finished_tasks
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "powerloss"))
-from rebuild import DATA, JOURNAL, NAMES, STRICT, SYNC, choose_cut, cut_places, read_log, rebuild, replay  # noqa: E402
+from rebuild import (CREATE, DATA, JOURNAL, NAMES, STRICT, SYNC, choose_cut, cut_places, is_index,  # noqa: E402
+                     journal_headers, read_log,
+                     rebuild, replay)
 
 SHIM = os.environ.get("TASKHOOK_POWERLOSS_SHIM")
 ROUNDS = int(os.environ.get("TASKHOOK_POWERLOSS_ROUNDS", "10"))
@@ -32,6 +35,7 @@ ROUNDS_A_RECORDING = 25
 LIVES, WRITERS, STEPS = 2, 3, 10
 SHARED = ("left", "right")  # the two indexes that everybody writes to and that change places now and then
 CONTROL_ROUNDS = 30
+CHECKPOINTS = (1, 4, 10, 30, 512)  # commits between two: each generation of the journal is cut somewhere
 IDLE_S = 2
 
 pytestmark = pytest.mark.skipif(not SHIM, reason="TASKHOOK_POWERLOSS_SHIM is not set")
@@ -52,13 +56,14 @@ class Witness(Receiver):
 class Recording:
     """What happened: records of the shim, the request of each task, and when its answer was there."""
 
-    def __init__(self, directory, rng):
-        self.root, self.log = directory / "recorded", directory / "log"
+    def __init__(self, directory, rng, env=None, checkpoints=CHECKPOINTS, lives=LIVES):
+        self.root, self.log, self.env = directory / "recorded", directory / "log", env or {}
         self.acknowledged, self.requests, self.rng = {}, {}, rng
+        self.checkpoints, self.lives = checkpoints, lives
         self.receiver = Witness(self.log)
         self.root.mkdir()
         try:
-            for life in range(LIVES):
+            for life in range(lives):
                 self.live(life)
         finally:
             self.receiver.close()
@@ -69,8 +74,8 @@ class Recording:
         """Work until all writers have their answers; then every life but the last is killed with the queue half done."""
         options = [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"]
         env = {"LD_PRELOAD": SHIM, "TASKHOOK_POWERLOSS_DIR": str(self.root.resolve()),
-               "TASKHOOK_POWERLOSS_LOG": str(self.log), "ASAN_OPTIONS": ":".join(filter(None, options))}
-        server = start(self.root, self.receiver, env)
+               "TASKHOOK_POWERLOSS_LOG": str(self.log), "ASAN_OPTIONS": ":".join(filter(None, options)), **self.env}
+        server = start(self.root, self.receiver, env, self.rng.choice(self.checkpoints))
         try:
             assert self.log.exists(), f"the shim does not run\n{server.log()}"
             administrator = Administrator(self, server, f"{life}")
@@ -83,7 +88,7 @@ class Recording:
                 thread.join()
             for thread in threads:
                 assert thread.failure is None, f"{thread.failure}\n{server.log()}"
-            if life < LIVES - 1:
+            if life < self.lives - 1:
                 self.kill_between_records(server)
             else:
                 finished_tasks(server)
@@ -102,9 +107,10 @@ class Recording:
         stop.unlink()
 
 
-def start(root, receiver, env=None):
+def start(root, receiver, env=None, checkpoint=5):
     """A server on root/data: the creation of its own directory is part of what is recorded."""
-    flags = ("--http-addr", "127.0.0.1:0", "--db-path", root / "data", "--task-webhook-url", receiver.url, *LOOPBACK)
+    flags = ("--http-addr", "127.0.0.1:0", "--db-path", root / "data", "--task-webhook-url", receiver.url,
+             "--checkpoint-commits", checkpoint, *LOOPBACK)
     server = Server(root / "data", flags, env)
     try:
         return server.start()
@@ -156,8 +162,9 @@ class Writer(Client):
             self.send(("merge", index, documents), "PUT", f"/indexes/{index}/documents?primaryKey=id", documents)
         elif kind < 5:
             self.put(index, ids, 60)
-        else:
-            uid = self.put(index, [f"{self.name_}-{n}" for n in range(self.rng.randrange(80, 300))], 800)
+        else:  # payloads that are files; of the larger ones most bodies go to segment files
+            n_bytes = self.rng.choice([800, 6000])
+            uid = self.put(index, [f"{self.name_}-{n}" for n in range(self.rng.randrange(80, 300))], n_bytes)
             if kind == 7:
                 self.send(("cancel", uid), "POST", f"/tasks/cancel?uids={uid}")
 
@@ -168,7 +175,7 @@ class Writer(Client):
 
 
 class Administrator(Client):
-    """Indexes: creation (with and without documents in it), deletion, swaps."""
+    """Indexes: creation (with and without documents in it), clearing, deletion, swaps."""
 
     def create(self, *indexes):
         for index in indexes:
@@ -178,8 +185,12 @@ class Administrator(Client):
         index = f"index-{self.name_}-{step}"
         if step % 2 == 0:
             self.create(index)
-        documents = [{"id": n, "pad": "q" * 500} for n in range(self.rng.choice([1, 100]))]
-        self.send(("put", index, documents), "POST", f"/indexes/{index}/documents?primaryKey=id", documents)
+        for n_documents in self.rng.choice([[1], [100], [1500], [1500, 0, 1200]]):
+            documents = [{"id": n, "pad": "q" * 500} for n in range(n_documents)]
+            if documents:
+                self.send(("put", index, documents), "POST", f"/indexes/{index}/documents?primaryKey=id", documents)
+            else:
+                self.send(("clear", index), "DELETE", f"/indexes/{index}/documents")
         if step % 3 == 0:
             self.send(("swap", *SHARED), "POST", "/swap-indexes", [{"indexes": list(SHARED)}])
         if step % 3 == 1:
@@ -197,6 +208,8 @@ def expected_indexes(requests):
             indexes[what[0]] = {}
         elif kind == "drop":
             del indexes[what[0]]
+        elif kind == "clear":
+            indexes[what[0]].clear()
         elif kind == "swap":
             indexes[what[0]], indexes[what[1]] = indexes[what[1]], indexes[what[0]]
         elif kind == "delete":
@@ -234,7 +247,7 @@ class Loss:
             self.check_documents()
             self.check_deliveries()
             self.check_usable()
-        except (AssertionError, OSError, http.client.HTTPException, ValueError) as failure:
+        except (AssertionError, OSError, http.client.HTTPException, ValueError, KeyError) as failure:
             self.build(f"{self.path}.found")
             log = self.server.log() if self.server else ""
             raise AssertionError(f"{self.about}, {self.path}.found\n{failure!r}\n{log}") from failure
@@ -317,8 +330,8 @@ def test_nothing_acknowledged_is_lost_when_the_power_fails(recording, tmp_path):
 # --- controls: the same checks must see a loss where one is made
 
 
-def assert_loss_is_seen(recording, tmp_path, records, ignore=()):
-    rng, places = random.Random(SEED), cut_places(records)
+def assert_loss_is_seen(recording, tmp_path, records, ignore=(), places=None):
+    rng, places = random.Random(SEED), places or cut_places(records)
     for number in range(CONTROL_ROUNDS):
         cut = choose_cut(places, rng)
         try:
@@ -328,16 +341,82 @@ def assert_loss_is_seen(recording, tmp_path, records, ignore=()):
     pytest.fail(f"{CONTROL_ROUNDS} power losses, and nobody noticed")
 
 
+UUID = "[0-9a-f-]{36}"
+
+
 @pytest.mark.parametrize("ignored", [DATA, NAMES])
 def test_a_disk_whose_syncs_do_nothing_is_found_out(recording, tmp_path, ignored):
     assert_loss_is_seen(recording, tmp_path, recording.records, (ignored,))
 
 
-@pytest.mark.parametrize("path", ["", "/data", "/data/queue", "/data/queue/data.mdb", "/data/indexes", "/data/indexes/UUID",
+@pytest.mark.parametrize("path", ["", "/data", "/data/queue", "/data/queue/data.mdb", "/data/queue/journal",
+                                  "/data/indexes", "/data/indexes/UUID", "/data/indexes/UUID/segment-NUMBER",
                                   "/data/updates", "/data/updates/UUID"])
 def test_no_sync_can_be_left_out(recording, tmp_path, path):
     """Without the syncs of this file or directory something is lost: each of them is needed, and tested."""
-    pattern = path.replace("UUID", "[0-9a-f-]{36}")
+    pattern = path.replace("UUID", UUID).replace("NUMBER", "[0-9]+")
     kept = [r for r in recording.records if r.op != SYNC or not re.fullmatch(pattern, r.path)]
     assert len(kept) < len(recording.records)
     assert_loss_is_seen(recording, tmp_path, kept)
+
+
+@pytest.fixture(scope="module")
+def with_generations(tmp_path_factory):
+    """Records, and where they begin a generation of the journal."""
+    directory = tmp_path_factory.mktemp("generations")
+    records = Recording(directory, random.Random(SEED), checkpoints=(10,))
+    return records, journal_headers(records.records)
+
+
+def test_a_checkpoint_waits_for_its_header(with_generations, tmp_path):
+    """Without the syncs that make the journal's headers durable: a new generation's records may destroy the old one's."""
+    recording, headers = with_generations
+    syncs = {recording.records[sync] for _, sync in headers}
+    kept = [r for r in recording.records if r not in syncs]
+    behind = [i + 2 for i, _ in journal_headers(kept) if i + 2 <= len(kept)]
+    assert_loss_is_seen(recording, tmp_path, kept, places={"behind a header": behind})
+
+
+def test_a_header_waits_for_the_database(with_generations, tmp_path):
+    """Without the syncs of the database, when the power fails behind a header: it promises pages that are not there."""
+    recording, _ = with_generations
+    kept = [r for r in recording.records if r.op != SYNC or not r.path.endswith("/queue/data.mdb")]
+    behind = [sync + 1 for _, sync in journal_headers(kept)]
+    assert_loss_is_seen(recording, tmp_path, kept, places={"behind a header": behind})
+
+
+def test_pages_of_the_last_checkpoint_are_pinned(tmp_path):
+    """When they are not, LMDB uses them again, and what a start puts back is not there. (Nor is it after a kill.)"""
+    recording = Recording(tmp_path, random.Random(SEED), {"TASKHOOK_POWERLOSS_UNPIN": "1"}, (30,), lives=1)
+    assert_loss_is_seen(recording, tmp_path, recording.records)
+
+
+def test_the_names_of_segments_are_synced(recording, tmp_path):
+    """The directory of an index is synced when it is made, and again for each segment: the latter alone is left out."""
+    kept, with_segments = [], set()
+    for record in recording.records:
+        if record.op == CREATE and re.fullmatch(f"/data/indexes/{UUID}/segment-[0-9]+", record.path):
+            with_segments.add(os.path.dirname(record.path))
+        if record.op != SYNC or record.path not in with_segments:
+            kept.append(record)
+    assert len(kept) < len(recording.records)
+    assert_loss_is_seen(recording, tmp_path, kept)
+
+
+def test_a_commit_before_its_bodies_is_found_out(recording, tmp_path):
+    """The syncs of segments come behind the commit that refers to them, and the power fails in between."""
+    records, held, places = [], {}, []
+    for record in recording.records:
+        index = os.path.dirname(record.path or "")
+        if record.op == SYNC and re.fullmatch(f"/data/indexes/{UUID}/segment-[0-9]+", record.path):
+            held.setdefault(index, []).append(record)
+            continue
+        records.append(record)
+        if record.durable and is_index(record) and index in held:
+            places.append(len(records))
+            for late in held.pop(index):
+                late = copy.copy(late)
+                late.end = record.end
+                records.append(late)
+    assert places
+    assert_loss_is_seen(recording, tmp_path, records, places={"before the bodies": places})

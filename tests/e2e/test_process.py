@@ -1,21 +1,13 @@
 """The process: command line, start and end, signals, the data directory, TLS on the API side."""
-import os
 import signal
 import socket
 import ssl
 import stat
-import subprocess
 import threading
 
 import pytest
 
-from conftest import BINARY, DEADLINE_S, LOOPBACK, make_certificate, wait_until
-
-
-def run_binary(directory, *flags, env=None):
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MEILI_", "TASKHOOK_"))}
-    return subprocess.run([BINARY, *flags], cwd=directory, capture_output=True, text=True, timeout=DEADLINE_S,
-                          env={**clean, **(env or {})})
+from conftest import DEADLINE_S, LOOPBACK, make_certificate, run_binary, wait_until
 
 
 def test_a_bad_webhook_url_is_one_clear_line_exit_2_and_leaves_nothing(tmp_path):

@@ -28,6 +28,7 @@ ROOT, CREATE, MKDIR, WRITE, TRUNCATE, SYNC, RENAME, UNLINK = range(1, 9)
 STRICT, JOURNAL = "strict", "journal"
 DATA, NAMES = "data", "names"  # kinds of syncs that a control ignores
 PAGE, SECTOR = 4096, 512
+HEADERS = 2 * 4096  # of the journal: the records come behind
 
 
 class Record:
@@ -265,25 +266,35 @@ def is_index(record):
     return "/indexes/" in (record.path or "") and record.path.endswith("data.mdb")
 
 
-def is_main(record):
-    return (record.path or "").endswith("/queue/data.mdb")
+def is_journal(record):
+    return (record.path or "").endswith("/queue/journal")
+
+
+def journal_headers(records):
+    """Where the main environment's journal begins a generation: the number of the write and of its sync, if there is one."""
+    writes = [i for i, r in enumerate(records) if r.op == WRITE and is_journal(r) and r.offset < HEADERS]
+    syncs = [i for i, r in enumerate(records) if r.op == SYNC and is_journal(r)]
+    behind = [bisect.bisect(syncs, i) for i in writes]
+    return [(i, syncs[k] if k < len(syncs) else i) for i, k in zip(writes, behind)]
 
 
 def cut_places(records):
     """Numbers of records to keep, by what is interesting about them."""
     syncs = [i for i, r in enumerate(records) if r.op == SYNC or r.durable]
     names = [i for i, r in enumerate(records) if r.op in (CREATE, MKDIR, RENAME, UNLINK)]
-    main_commits = [i for i, r in enumerate(records) if r.durable and is_main(r)]
+    main_commits = [i for i, r in enumerate(records) if r.op == SYNC and is_journal(r)]
     between = []
     for commit in (i for i, r in enumerate(records) if r.durable and is_index(r)):
         at = bisect.bisect(main_commits, commit)
         if at < len(main_commits):
             between += range(commit + 1, main_commits[at] + 1)
+    bodies = [i for i, r in enumerate(records) if "/segment-" in (r.path or "")]
     made = [i for i, r in enumerate(records) if r.op in (CREATE, RENAME) and r.path.endswith(".mdb")]
+    checkpoints = [k for i, sync in journal_headers(records) for k in range(i - 2, sync + 8) if 0 <= k <= len(records)]
     fresh = [i + k for i in made for k in range(1, 6) if i + k <= len(records)]
     return {"anywhere": range(len(records) + 1), "before a sync": syncs, "after a sync": [i + 1 for i in syncs],
-            "after a change of names": [i + 1 for i in names], "in a new environment": fresh,
-            "between the commits of a batch": between}
+            "after a change of names": [i + 1 for i in names], "in a new environment": fresh, "at a segment": bodies,
+            "between the commits of a batch": between, "around a checkpoint": checkpoints}
 
 
 def choose_cut(places, rng):

@@ -4,6 +4,9 @@
  *   TASKHOOK_POWERLOSS_DIR   the directory: absolute, without symbolic links; it exists
  *   TASKHOOK_POWERLOSS_LOG   the log, outside of it; a second process appends
  *
+ *   TASKHOOK_POWERLOSS_UNPIN set: a control. The first read transaction of .../queue, which pins
+ * the pages of its last checkpoint (src/store/redo.c), pins nothing
+ *
  * When a file with the name of the log and ".stop" behind it appears, the process is killed at the
  * next record: from outside, a kill could come between a call and its record.
  *
@@ -526,4 +529,46 @@ int
 rename(const char *old_path, const char *new_path)
 {
     return renameat2(AT_FDCWD, old_path, AT_FDCWD, new_path, 0);
+}
+
+/* --- the control without a pin: LMDB is a library of its own, whose header is not needed here */
+
+struct MDB_env;
+struct MDB_txn;
+enum { READ_ONLY = 0x20000 };
+
+int mdb_txn_begin(struct MDB_env *env, struct MDB_txn *parent, unsigned flags,
+                  struct MDB_txn **ret);
+int mdb_txn_renew(struct MDB_txn *txn);
+void mdb_txn_reset(struct MDB_txn *txn);
+int mdb_env_get_path(struct MDB_env *env, const char **ret);
+
+static struct MDB_txn *unpinned;
+
+static bool
+is_pin(struct MDB_env *env, unsigned flags)
+{
+    int (*get_path)(struct MDB_env *, const char **) = REAL(mdb_env_get_path);
+    const char *path, *slash;
+    if (unpinned != NULL || flags != READ_ONLY || getenv("TASKHOOK_POWERLOSS_UNPIN") == NULL)
+        return false;
+    return get_path(env, &path) == 0 && (slash = strrchr(path, '/')) != NULL &&
+           strcmp(slash, "/queue") == 0;
+}
+
+int
+mdb_txn_begin(struct MDB_env *env, struct MDB_txn *parent, unsigned flags, struct MDB_txn **ret)
+{
+    int rc = REAL(mdb_txn_begin)(env, parent, flags, ret);
+    if (rc == 0 && is_pin(env, flags)) {
+        unpinned = *ret;
+        REAL(mdb_txn_reset)(unpinned);
+    }
+    return rc;
+}
+
+int
+mdb_txn_renew(struct MDB_txn *txn)
+{
+    return txn == unpinned ? 0 : REAL(mdb_txn_renew)(txn);
 }

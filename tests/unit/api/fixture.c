@@ -37,6 +37,12 @@ http_call_header(const struct http_call *call, const char *name)
     return STR_NULL;
 }
 
+uint64_t
+http_call_body_left(const struct http_call *call)
+{
+    return ((const struct fake_call *) call)->body.len;
+}
+
 size_t
 http_call_take_body(struct http_call *call, struct buf *out, size_t max)
 {

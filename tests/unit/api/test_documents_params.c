@@ -76,47 +76,47 @@ ids_in_a_body_are_strings_or_integers(void **state)
     json_doc_free(doc);
 }
 
+/* Whether the filter of l is one: "1", "0" for an empty one, or the message. */
 static void
-check_filter(const char *filter, const char *message)
+assert_filter(const struct document_list *l, const char *expected)
 {
-    struct document_list l = {.filter = str_from(filter)};
-    int rc = document_list_check_filter(&l, &call.err);
-    if (message == NULL)
-        assert_int_equal(rc, 0);
-    else
-        error_is(ERR_INVALID_DOCUMENT_FILTER, message);
+    struct filter *filter;
+    int rc = document_list_filter(l, &filter, &call.err);
+    assert_string_equal(rc == 1 ? "1" : rc == 0 ? "0" : call.err.message, expected);
+    filter_free(filter);
+    err_done(&call.err);
 }
 
-#define NOT_FILTERABLE                                                                             \
-    " is not filterable. This index does not have configured filterable attributes."
-
 static void
-no_attribute_is_filterable(void **state)
+a_filter_in_a_query_is_json_if_it_can_be(void **state)
 {
     (void) state;
-    check_filter("doggo = bernese", "Attribute `doggo`" NOT_FILTERABLE "\n1:6 doggo = bernese");
-    check_filter(" 'my dog' = 1", "Attribute `my dog`" NOT_FILTERABLE "\n3:9  'my dog' = 1");
-    check_filter("[[\"a.b > 3\"]]", "Attribute `a.b`" NOT_FILTERABLE "\n1:4 a.b > 3");
+    struct document_list l;
+    assert_int_equal(from_query("filter=a%20%3D%201", &l), 0);
+    assert_filter(&l, "1");
+    assert_int_equal(from_query("filter=%5B%5B%22a%3D1%22%2C%22b%3D2%22%5D%5D", &l), 0);
+    assert_filter(&l, "1");
+    assert_int_equal(from_query("filter=true", &l), 0);
+    assert_filter(&l, "Invalid syntax for the filter parameter: `expected String, Array, found: "
+                      "true`.");
+    assert_int_equal(from_query("filter=%5B%22a%3D", &l), 0);
+    assert_int_equal(document_list_filter(&l, &(struct filter *){NULL}, &call.err), -1);
+    assert_non_null(strstr(call.err.message, "at `[\\\"a=`.\n1:5 [\"a="));
 }
 
 static void
 blank_filters_filter_nothing(void **state)
 {
     (void) state;
-    check_filter("", NULL);
-    check_filter("  ", NULL);
-    check_filter("[]", NULL);
-}
-
-static void
-a_filter_needs_an_operation(void **state)
-{
-    (void) state;
-    check_filter("hello",
-                 "Was expecting an operation `=`, `!=`, `>=`, `>`, `<=`, `<`, `IN`, `NOT IN`, "
-                 "`TO`, `EXISTS`, `NOT EXISTS`, `IS NULL`, `IS NOT NULL`, `IS EMPTY`, `IS NOT "
-                 "EMPTY`, `CONTAINS`, `NOT CONTAINS`, `STARTS WITH`, `NOT STARTS WITH`, "
-                 "`_geoRadius`, `_geoBoundingBox` or `_geoPolygon` at `hello`.\n1:6 hello");
+    struct document_list l;
+    assert_int_equal(from_query("filter=", &l), 0);
+    assert_true(document_list_filters(&l));
+    assert_filter(&l, "0");
+    assert_int_equal(from_query("filter=%5B%5D", &l), 0);
+    assert_filter(&l, "0");
+    assert_int_equal(from_query("limit=1", &l), 0);
+    assert_false(document_list_filters(&l));
+    assert_filter(&l, "0");
 }
 
 static void
@@ -126,21 +126,9 @@ a_filter_in_a_body_is_text_or_a_list(void **state)
     struct document_list l;
     struct json_doc *doc = json_parse(STR("{\"filter\":true}"), NULL);
     assert_int_equal(document_list_from_body(&call, json_root(doc), &l), 0);
-    assert_int_equal(document_list_check_filter(&l, &call.err), -1);
-    error_is(ERR_INVALID_DOCUMENT_FILTER,
-             "Invalid syntax for the filter parameter: `expected String, Array, found: true`.");
+    assert_filter(&l, "Invalid syntax for the filter parameter: `expected String, Array, found: "
+                      "true`.");
     json_doc_free(doc);
-}
-
-static void
-no_attribute_is_sortable(void **state)
-{
-    (void) state;
-    struct document_list l;
-    assert_int_equal(from_query("sort=name:asc,x:desc", &l), 0);
-    assert_int_equal(document_list_check_sort(&l, &call.err), -1);
-    error_is(ERR_INVALID_DOCUMENT_SORT, "Attribute `name` is not sortable. This index does not "
-                                        "have configured sortable attributes.");
 }
 
 int
@@ -149,11 +137,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ids_in_a_query_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(ids_in_a_body_are_strings_or_integers, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_attribute_is_filterable, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_filter_in_a_query_is_json_if_it_can_be, setup, teardown),
         cmocka_unit_test_setup_teardown(blank_filters_filter_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_filter_needs_an_operation, setup, teardown),
         cmocka_unit_test_setup_teardown(a_filter_in_a_body_is_text_or_a_list, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_attribute_is_sortable, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,7 +83,7 @@ bad_values_are_told_in_upstreams_words(void **state)
                "`documentDeletion`, `settingsUpdate`, `indexCreation`, `indexDeletion`, "
                "`indexUpdate`, `indexSwap`, `taskCancelation`, `taskDeletion`, `dumpCreation`, "
                "`snapshotCreation`, `export`, `upgradeDatabase`, `indexCompaction`, "
-               "`networkTopologyChange`, `dsrUpdate`, `dsrClear`.");
+               "`networkTopologyChange`, `dsrUpdate`, `dsrClear`, `webhookReplay`.");
     list_fails("indexUids=a b", ERR_INVALID_INDEX_UID,
                "Invalid value in parameter `indexUids`: `a b` is not a valid index uid. Index uid "
                "can be an integer or a string containing only alphanumeric characters, hyphens "
@@ -102,7 +102,7 @@ cancel_needs_a_filter(void **state)
     (void) state;
     struct task_filter f;
     call.query = STR("");
-    assert_int_equal(task_filter_for_cancel(&call, &f), -1);
+    assert_int_equal(task_filter_for_change(&call, "cancel", &f), -1);
     assert_int_equal(call.err.code, ERR_MISSING_TASK_FILTERS);
     assert_string_equal(
         call.err.message,
@@ -118,7 +118,7 @@ cancel_knows_no_paging(void **state)
     (void) state;
     struct task_filter f;
     call.query = STR("limit=1");
-    assert_int_equal(task_filter_for_cancel(&call, &f), -1);
+    assert_int_equal(task_filter_for_change(&call, "cancel", &f), -1);
     assert_string_equal(call.err.message,
                         "Unknown parameter `limit`: expected one of `uids`, `batchUids`, "
                         "`canceledBy`, `types`, `statuses`, `indexUids`, `afterEnqueuedAt`, "
@@ -135,7 +135,7 @@ a_star_is_a_filter_for_cancel_but_filters_nothing(void **state)
     for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
         struct task_filter f;
         call.query = str_from(queries[i]);
-        assert_int_equal(task_filter_for_cancel(&call, &f), 0);
+        assert_int_equal(task_filter_for_change(&call, "cancel", &f), 0);
         assert_true(task_filter_is_all(&f));
     }
 }

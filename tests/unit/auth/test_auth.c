@@ -24,13 +24,16 @@ check(const struct decision *d)
     struct auth *a = auth_new(d->master_key);
     struct auth_grant grant = {0};
     struct err err = ERR_INIT;
-    struct str header = d->authorization == NULL ? STR_NULL : str_from(d->authorization);
-    int rc = auth_decide(a, header, d->action, &grant, &err);
+    struct arena *arena = arena_new();
+    struct auth_request request = {
+        .authorization = str_from(d->authorization), .action = d->action, .arena = arena};
+    int rc = auth_decide(a, &request, &grant, &err);
     assert_int_equal(err.code, d->code);
     assert_int_equal(rc, d->code == ERR_NONE ? 0 : -1);
     if (d->message != NULL)
         assert_string_equal(err.message, d->message);
     err_done(&err);
+    arena_free(arena);
     auth_free(a);
 }
 
@@ -104,18 +107,30 @@ without_a_master_key_everything_but_keys_is_open(void **state)
 }
 
 static void
-a_grant_may_create_indexes_and_names_its_caller(void **state)
+the_master_key_may_do_everything_and_is_named_by_its_scope(void **state)
 {
     (void) state;
     struct auth *a = auth_new("one"), *b = auth_new("two");
     struct auth_grant of_a = {0}, of_b = {0};
     struct err err = ERR_INIT;
-    assert_int_equal(auth_decide(a, STR("Bearer one"), "tasks.get", &of_a, &err), 0);
-    assert_int_equal(auth_decide(b, STR("Bearer two"), "tasks.get", &of_b, &err), 0);
+    struct auth_request request = {.authorization = STR("Bearer one"), .action = "tasks.get"};
+    assert_int_equal(auth_decide(a, &request, &of_a, &err), 0);
+    request.authorization = STR("Bearer two");
+    assert_int_equal(auth_decide(b, &request, &of_b, &err), 0);
     assert_true(of_a.may_create_indexes);
+    assert_true(of_a.sees_all_indexes);
+    assert_true(auth_grant_sees(&of_a, STR("any")));
     assert_memory_not_equal(of_a.scope, of_b.scope, sizeof(of_a.scope));
     auth_free(a);
     auth_free(b);
+}
+
+static void
+a_zeroed_grant_sees_nothing(void **state)
+{
+    (void) state;
+    struct auth_grant grant = {0};
+    assert_false(auth_grant_sees(&grant, STR("any")));
 }
 
 int
@@ -129,7 +144,8 @@ main(void)
         cmocka_unit_test(bearer_without_a_token_is_403),
         cmocka_unit_test(a_wrong_token_is_403),
         cmocka_unit_test(without_a_master_key_everything_but_keys_is_open),
-        cmocka_unit_test(a_grant_may_create_indexes_and_names_its_caller),
+        cmocka_unit_test(the_master_key_may_do_everything_and_is_named_by_its_scope),
+        cmocka_unit_test(a_zeroed_grant_sees_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,6 +184,18 @@ str_hex_value_knows_every_digit_and_nothing_else(void **state)
     }
 }
 
+static void
+str_equal_nocase_folds_ascii_letters_and_nothing_else(void **state)
+{
+    (void) state;
+    assert_true(str_equal_nocase(STR("Content-TYPE"), STR("content-type")));
+    assert_true(str_equal_nocase(STR(""), STR_NULL));
+    assert_false(str_equal_nocase(STR("a"), STR("ab")));
+    assert_false(str_equal_nocase(STR("[]"), STR("{}")));
+    assert_false(str_equal_nocase(STR("\xC3\x84"), STR("\xC3\xA4")));
+    assert_false(str_equal_nocase(STR("a\0b"), STR("a\0c")));
+}
+
 int
 main(void)
 {
@@ -193,6 +205,7 @@ main(void)
         cmocka_unit_test(str_utf8_sequence_measures_what_one_replacement_stands_for),
         cmocka_unit_test(str_to_u64_reads_digits_up_to_the_limit),
         cmocka_unit_test(str_split_gives_every_piece_once),
+        cmocka_unit_test(str_equal_nocase_folds_ascii_letters_and_nothing_else),
         cmocka_unit_test(str_compare_puts_prefixes_first),
         cmocka_unit_test(str_slice_clamps_its_bounds),
         cmocka_unit_test(str_trim_takes_blanks_off_both_ends),

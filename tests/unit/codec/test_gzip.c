@@ -72,6 +72,27 @@ gzip_in_gives_back_what_gzip_out_took(void **state)
 }
 
 static void
+gzip_out_reset_starts_over_after_a_whole_and_a_half_stream(void **state)
+{
+    (void) state;
+    struct gzip_out *z = gzip_out_new(GZIP_FORMAT_GZIP, 6);
+    struct buf out = BUF_INIT;
+    gzip_out_add(z, STR("first"), &out);
+    gzip_out_finish(z, &out);
+    gzip_out_reset(z);
+    gzip_out_add(z, STR("never finished"), &out);
+    gzip_out_reset(z);
+    buf_clear(&out);
+    gzip_out_add(z, STR("second"), &out);
+    gzip_out_finish(z, &out);
+    gzip_out_free(z);
+    struct buf plain = expand(GZIP_FORMAT_GZIP, buf_str(&out), 1 << 20, 1 << 20);
+    assert_true(str_is(buf_str(&plain), "second"));
+    buf_done(&plain);
+    buf_done(&out);
+}
+
+static void
 gzip_in_reads_an_empty_stream(void **state)
 {
     (void) state;
@@ -210,6 +231,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gzip_in_gives_back_what_gzip_out_took),
+        cmocka_unit_test(gzip_out_reset_starts_over_after_a_whole_and_a_half_stream),
         cmocka_unit_test(gzip_in_reads_an_empty_stream),
         cmocka_unit_test(gzip_in_takes_raw_deflate_for_deflate),
         cmocka_unit_test(gzip_in_joins_members),

@@ -1,4 +1,5 @@
 /* Where values come from, and what a complete struct conf looks like. */
+#include "conf/toml.h"
 #include "reading.h"
 
 static void
@@ -321,6 +322,72 @@ authorization_header_without_url_is_worth_a_warning(void **state)
 }
 
 static void
+fields_of_the_command_lines_webhook_are_texts_and_choices(void **state)
+{
+    (void) state;
+    struct reading r;
+    reading_run(&r,
+                ARGS("--task-webhook-url=http://x/", "--task-webhook-index-uids", "a,b-*",
+                     "--task-webhook-ordered", "true", "--task-webhook-wait=false"),
+                ENV("TASKHOOK_TASK_WEBHOOK_SECRET=whsec_x"));
+    assert_runs(&r);
+    assert_string_equal(r.conf.task_webhook.index_uids, "a,b-*");
+    assert_string_equal(r.conf.task_webhook.secret, "whsec_x");
+    assert_int_equal(r.conf.task_webhook.ordered, CONF_TRUE);
+    assert_int_equal(r.conf.task_webhook.wait, CONF_FALSE);
+    assert_int_equal(r.conf.task_webhook.is_active, CONF_UNSET);
+    assert_null(r.conf.task_webhook.types);
+    reading_done(&r);
+}
+
+static void
+fields_of_no_webhook_are_worth_a_warning_each(void **state)
+{
+    (void) state;
+    struct reading r;
+    reading_run(&r, ARGS("--task-webhook-format=json", "--task-webhook-wait=true"), NULL);
+    assert_runs(&r);
+    assert_non_null(strstr(buf_cstr(&r.report.warnings), "option=--task-webhook-format "));
+    assert_non_null(strstr(buf_cstr(&r.report.warnings), "option=--task-webhook-wait "));
+    assert_null(strstr(buf_cstr(&r.report.warnings), "option=--task-webhook-types "));
+    reading_done(&r);
+}
+
+static void
+declared_webhooks_are_kept_as_tables(void **state)
+{
+    (void) state;
+    struct reading r;
+    reading_write_file("config.toml", "env = \"development\"\n\n[[webhooks]]\nname = \"a\"\n"
+                                      "[[webhooks]]\nname = \"b\"\nsecret = { env = \"X\" }\n");
+    reading_run(&r, ARGS(), NULL);
+    assert_runs(&r);
+    assert_non_null(r.conf.webhooks);
+    const struct toml *second = r.conf.webhooks->first->next;
+    assert_string_equal(toml_get(second, STR("name"))->string, "b");
+    assert_int_equal(second->line, 5);
+    assert_null(second->next);
+    reading_done(&r);
+}
+
+static void
+webhooks_that_are_no_tables_are_refused(void **state)
+{
+    (void) state;
+    static const char *const texts[] = {"webhooks = 1\n", "webhooks = [\"http://a\"]\n",
+                                        "[webhooks]\nname = \"a\"\n"};
+    for (size_t i = 0; i < 3; i++) {
+        struct reading r;
+        reading_write_file("config.toml", texts[i]);
+        reading_run(&r, ARGS(), NULL);
+        assert_int_equal(r.report.result, CONF_EXIT_BAD);
+        assert_non_null(strstr(buf_cstr(&r.report.messages),
+                               "expected an array of tables ([[webhooks]]), but found"));
+        reading_done(&r);
+    }
+}
+
+static void
 production_runs_with_a_key_of_16_bytes(void **state)
 {
     (void) state;
@@ -367,6 +434,10 @@ main(void)
         reading_test(upstreams_sample_file_starts_without_a_word),
         reading_test(misspelt_variable_is_worth_a_warning),
         reading_test(authorization_header_without_url_is_worth_a_warning),
+        reading_test(fields_of_the_command_lines_webhook_are_texts_and_choices),
+        reading_test(fields_of_no_webhook_are_worth_a_warning_each),
+        reading_test(declared_webhooks_are_kept_as_tables),
+        reading_test(webhooks_that_are_no_tables_are_refused),
         reading_test(production_runs_with_a_key_of_16_bytes),
         reading_test(done_clears_the_struct),
     };

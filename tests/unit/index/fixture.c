@@ -9,12 +9,15 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "index/index_internal.h"
 
 static void
 open_set(struct fixture *f)
 {
     f->set = index_set_open(f->dir, &f->err);
     assert_non_null(f->set);
+    if (f->limits != NULL)
+        index_set_limit_segments(f->set, f->limits);
     f->index = index_open(f->set, &f->uuid, &f->err);
     assert_non_null(f->index);
 }

@@ -2,7 +2,9 @@
 /* A data directory of its own with an index set, and short forms for writing and reading. */
 #include "index/index.h"
 
+struct segment_limits;
 struct fixture {
+    const struct segment_limits *limits; /* NULL: the usual ones; effective after a reopen */
     char dir[64];
     struct index_set *set;
     struct uuid uuid;

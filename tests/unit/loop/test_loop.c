@@ -96,6 +96,82 @@ turn_end_runs_its_steps_in_order_once_and_deferrals_after_them(void **state)
 }
 
 static void
+on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    struct fixture *f = arg;
+    (void) fd;
+    (void) what;
+    trace(f, 's');
+    loop_end_turn(f->loop);
+}
+
+static void
+step_stop(void *arg)
+{
+    struct fixture *f = arg;
+    trace(f, 'e');
+    loop_stop(f->loop);
+}
+
+/* So that many requests share one commit. */
+static void
+a_turn_ends_behind_the_sockets_that_are_ready(void **state)
+{
+    struct fixture *f = *state;
+    struct event *events[2];
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    loop_on_turn_end(f->loop, step_stop, f);
+    for (int i = 0; i < 2; i++) { /* writable at once */
+        events[i] = event_new(loop_base(f->loop), pair[i], EV_WRITE, on_ready, f);
+        (void) event_priority_set(events[i], LOOP_PRIORITY_SOCKETS);
+        assert_int_equal(event_add(events[i], NULL), 0);
+    }
+    loop_run(f->loop);
+    assert_string_equal(f->trace, "sse");
+    for (int i = 0; i < 2; i++) {
+        event_free(events[i]);
+        (void) close(pair[i]);
+    }
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct fixture *f = arg;
+    (void) fd;
+    (void) what;
+    loop_stop(f->loop);
+}
+
+static void
+step_again(void *arg)
+{
+    struct fixture *f = arg;
+    f->ticks++;
+    loop_end_turn(f->loop);
+}
+
+/* A chain of commits, each of which wakes the next, must not keep the sockets waiting. */
+static void
+turns_that_ask_for_the_next_one_let_sockets_in(void **state)
+{
+    struct fixture *f = *state;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    struct event *e = event_new(loop_base(f->loop), pair[0], EV_WRITE | EV_PERSIST, on_writable, f);
+    (void) event_priority_set(e, LOOP_PRIORITY_SOCKETS);
+    assert_int_equal(event_add(e, NULL), 0);
+    loop_on_turn_end(f->loop, step_again, f);
+    loop_end_turn(f->loop);
+    loop_run(f->loop);
+    assert_in_range(f->ticks, 1, 100);
+    event_free(e);
+    (void) close(pair[0]);
+    (void) close(pair[1]);
+}
+
+static void
 on_first(void *arg)
 {
     trace(arg, '1');
@@ -219,6 +295,31 @@ on_signal(void *arg, int number)
 }
 
 static void
+on_clock_set(void *arg)
+{
+    struct fixture *f = arg;
+    f->ticks++;
+}
+
+static void
+stop_loop(void *arg)
+{
+    struct fixture *f = arg;
+    loop_stop(f->loop);
+}
+
+static void
+clock_watch_is_quiet_while_nobody_sets_the_clock(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(loop_on_clock_set(f->loop, on_clock_set, f), 0);
+    loop_timer_init(&f->timer, f->loop, stop_loop, f);
+    loop_timer_set_ms(&f->timer, 20);
+    loop_run(f->loop);
+    assert_int_equal(f->ticks, 0);
+}
+
+static void
 signals_arrive_as_callbacks(void **state)
 {
     struct fixture *f = *state;
@@ -234,6 +335,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             turn_end_runs_its_steps_in_order_once_and_deferrals_after_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_turn_ends_behind_the_sockets_that_are_ready, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(turns_that_ask_for_the_next_one_let_sockets_in, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(timers_fire_by_time_and_a_cleared_one_never, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(awake_slices_take_turns_and_sleep_when_idle, setup,
@@ -241,6 +346,8 @@ main(void)
         cmocka_unit_test_setup_teardown(starved_slices_keep_a_share_under_a_saturating_load, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(signals_arrive_as_callbacks, setup, teardown),
+        cmocka_unit_test_setup_teardown(clock_watch_is_quiet_while_nobody_sets_the_clock, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void
@@ -43,9 +44,12 @@ new_cert(EVP_PKEY *key, const char *common_name, int from_days, int to_days)
 void
 authority_init(struct authority *a)
 {
+    static int nth;
+    char name[64];
     a->key = EVP_EC_gen("P-256");
     must(a->key != NULL);
-    a->cert = new_cert(a->key, "taskhook test authority", -2, 365);
+    (void) snprintf(name, sizeof(name), "taskhook test authority %d", ++nth);
+    a->cert = new_cert(a->key, name, -2, 365);
     must(X509_set_issuer_name(a->cert, X509_get_subject_name(a->cert)) == 1);
     add_extension(a->cert, a->cert, NID_basic_constraints, "critical,CA:TRUE");
     add_extension(a->cert, a->cert, NID_key_usage, "critical,keyCertSign");
@@ -64,6 +68,42 @@ authority_done(struct authority *a)
     (void) rmdir(a->dir);
     X509_free(a->cert);
     EVP_PKEY_free(a->key);
+}
+
+/* Consumes the memory BIO. */
+static char *
+take_text(BIO *bio)
+{
+    char *data;
+    long len = BIO_get_mem_data(bio, &data);
+    char *text = calloc(1, (size_t) len + 1);
+    must(text != NULL && len > 0);
+    memcpy(text, data, (size_t) len);
+    BIO_free(bio);
+    return text;
+}
+
+char *
+authority_pem(const struct authority *a)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    must(bio != NULL && PEM_write_bio_X509(bio, a->cert) == 1);
+    return take_text(bio);
+}
+
+char *
+authority_identity(const struct authority *a, const char *common_name)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = new_cert(key, common_name, -1, 30);
+    BIO *bio = BIO_new(BIO_s_mem());
+    must(X509_set_issuer_name(cert, X509_get_subject_name(a->cert)) == 1);
+    must(X509_sign(cert, a->key, EVP_sha256()) > 0);
+    must(PEM_write_bio_X509(bio, cert) == 1 &&
+         PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return take_text(bio);
 }
 
 SSL_CTX *

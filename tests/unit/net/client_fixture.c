@@ -100,6 +100,8 @@ fixture_start(struct fixture *f, const struct want *w, struct outcome *ret)
         .timeout_ms = w->timeout_ms != 0 ? w->timeout_ms : 10000,
         .max_response_bytes = w->max_bytes != 0 ? w->max_bytes : 16384,
         .pool = w->pool,
+        .ca = w->ca,
+        .client_certificate = w->client_certificate,
     };
     *ret = (struct outcome){.fixture = f};
     f->n_open++;

@@ -34,6 +34,7 @@ struct want {
     int64_t timeout_ms; /* 0: 10 s */
     size_t max_bytes;   /* 0: 16 KiB */
     const char *pool;
+    const char *ca, *client_certificate; /* PEM */
 };
 struct http_exchange *fixture_start(struct fixture *f, const struct want *w, struct outcome *ret);
 void fixture_wait(struct fixture *f); /* until every started request has ended */

@@ -189,11 +189,11 @@ peer_reset(struct peer *p)
 /* --- names ----------------------------------------------------------------------------- */
 
 struct name_server {
-    int fd, port;
+    int fd, tcp_fd, port;
     char address[32];
     dns_fn *answer;
     void *arg;
-    pthread_t thread;
+    pthread_t thread, tcp_thread;
     atomic_bool is_stopping;
     atomic_int questions;
 };
@@ -246,15 +246,70 @@ name_server_main(void *arg)
     }
 }
 
+static void
+serve_tcp_question(struct name_server *s, int fd)
+{
+    unsigned char packet[1500], prefix[2];
+    struct dns_question q = {.is_tcp = true};
+    struct buf out = BUF_INIT, whole = BUF_INIT;
+    if (recv(fd, prefix, 2, MSG_WAITALL) != 2)
+        return;
+    size_t len = (size_t) prefix[0] << 8 | prefix[1];
+    if (len < 12 || len > sizeof(packet) || recv(fd, packet, len, MSG_WAITALL) != (ssize_t) len ||
+        !parse_question(&q, packet, len))
+        return;
+    s->questions++;
+    s->answer(&q, &out, s->arg);
+    if (out.len > 0) {
+        buf_add_char(&whole, (char) (out.len >> 8));
+        buf_add_char(&whole, (char) (out.len & 255));
+        buf_add_str(&whole, buf_str(&out));
+        (void) send(fd, whole.data, whole.len, MSG_NOSIGNAL);
+    }
+    buf_done(&out);
+    buf_done(&whole);
+}
+
+static void *
+name_server_tcp_main(void *arg)
+{
+    struct name_server *s = arg;
+    int fd;
+    while ((fd = accept4(s->tcp_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        serve_tcp_question(s, fd);
+        close(fd);
+    }
+    return NULL;
+}
+
+/* The same port of both. */
+static void
+name_server_listen(struct name_server *s)
+{
+    struct sockaddr_in self = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    for (int i = 0; i < 50; i++) {
+        s->fd = listen_on(AF_INET, SOCK_DGRAM, &s->port);
+        s->tcp_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        self.sin_port = htons((uint16_t) s->port);
+        if (s->fd >= 0 && bind(s->tcp_fd, (struct sockaddr *) &self, sizeof(self)) == 0 &&
+            listen(s->tcp_fd, 64) == 0)
+            return;
+        close(s->fd);
+        close(s->tcp_fd);
+    }
+    abort();
+}
+
 struct name_server *
 name_server_start(dns_fn *answer, void *arg)
 {
     struct name_server *s = mem_new(1, sizeof(*s));
     s->answer = answer;
     s->arg = arg;
-    s->fd = listen_on(AF_INET, SOCK_DGRAM, &s->port);
+    name_server_listen(s);
     (void) snprintf(s->address, sizeof(s->address), "127.0.0.1:%d", s->port);
-    if (s->fd < 0 || pthread_create(&s->thread, NULL, name_server_main, s) != 0)
+    if (pthread_create(&s->thread, NULL, name_server_main, s) != 0 ||
+        pthread_create(&s->tcp_thread, NULL, name_server_tcp_main, s) != 0)
         abort();
     return s;
 }
@@ -280,7 +335,10 @@ name_server_stop(struct name_server *s)
     s->is_stopping = true;
     (void) sendto(s->fd, "", 1, 0, (struct sockaddr *) &self, sizeof(self)); /* wakes it */
     (void) pthread_join(s->thread, NULL);
+    (void) shutdown(s->tcp_fd, SHUT_RDWR); /* wakes accept */
+    (void) pthread_join(s->tcp_thread, NULL);
     close(s->fd);
+    close(s->tcp_fd);
     free(s);
 }
 

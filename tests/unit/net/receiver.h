@@ -36,13 +36,15 @@ void peer_wait_for_close(struct peer *p); /* by the client */
 void peer_reset(struct peer *p);          /* closes with RST */
 void peer_close(struct peer *p);
 
-/* A name server on 127.0.0.1: for each question `answer` appends a whole answer packet to out, or
- * nothing for silence. type is 1 (A) or 28 (AAAA). */
+/* A name server on 127.0.0.1, UDP and TCP: for each question `answer` appends a whole answer packet
+ * to out, or nothing for silence (over TCP: to close the connection). type is 1 (A) or 28 (AAAA).
+ */
 struct dns_question {
     const unsigned char *packet;
     size_t len, question_end;
     char name[256];
     int type;
+    bool is_tcp;
 };
 typedef void dns_fn(const struct dns_question *q, struct buf *out, void *arg);
 struct name_server;

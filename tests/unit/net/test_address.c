@@ -89,7 +89,13 @@ static const struct row {
     {"192.0.2.0", "documentation"},
     {"192.0.2.255", "documentation"},
     {"192.0.3.0", NULL},
-    {"192.88.99.1", NULL},
+    {"192.31.195.255", NULL}, /* AS112, globally reachable, as its neighbours */
+    {"192.31.196.0", NULL},
+    {"192.52.193.0", NULL}, /* AMT */
+    {"192.88.98.255", NULL},
+    {"192.88.99.1", NULL}, /* the former relay of 6to4: public for upstream, too */
+    {"192.88.100.0", NULL},
+    {"192.175.48.0", NULL}, /* AS112 */
     {"192.167.255.255", NULL},
     {"192.168.0.0", "private"},
     {"192.168.255.255", "private"},
@@ -117,7 +123,13 @@ static const struct row {
     {"::", "unspecified"},
     {"::1", "loopback"},
     {"::2", "reserved"},
-    {"::7f00:1", "reserved"},
+    {"::7f00:1", "reserved"}, /* IPv4-compatible */
+    {"::127.0.0.1", "reserved"},
+    {"::10.0.0.1", "reserved"},
+    {"::169.254.169.254", "reserved"},
+    {"::8.8.8.8", "reserved"},
+    {"::255.255.255.255", "reserved"},
+    {"::1:0:0", "reserved"},
     {"::fffe:ffff:ffff", "reserved"},
     {"::ffff:0.0.0.0", "unspecified"},
     {"::ffff:127.0.0.1", "loopback"},
@@ -125,6 +137,8 @@ static const struct row {
     {"::ffff:169.254.169.254", "link-local"},
     {"::ffff:8.8.8.8", "IPv4-mapped"},
     {"::ffff:255.255.255.255", "broadcast"},
+    {"::ffff:0:127.0.0.1", "reserved"}, /* IPv4-translated (SIIT) */
+    {"::ffff:0:8.8.8.8", "reserved"},
     {"::1:0:0:0", "reserved"},
     {"64:ff9a:ffff:ffff:ffff:ffff:ffff:ffff", "reserved"},
     {"64:ff9b::8.8.8.8", NULL},
@@ -132,14 +146,26 @@ static const struct row {
     {"64:ff9b::10.0.0.1", "private"},
     {"64:ff9b::192.168.1.1", "private"},
     {"64:ff9b::169.254.169.254", "link-local"},
+    {"64:ff9b::", "unspecified"},
+    {"64:ff9b::0.0.0.1", "unspecified"},
+    {"64:ff9b::100.64.0.1", "shared (carrier-grade NAT)"},
+    {"64:ff9b::172.16.0.1", "private"},
+    {"64:ff9b::198.18.0.1", "benchmarking"},
+    {"64:ff9b::224.0.0.1", "multicast"},
+    {"64:ff9b::255.255.255.255", "broadcast"},
     {"64:ff9b::1:0:0", "reserved"},
+    {"64:ff9b:0:ffff:ffff:ffff:ffff:ffff", "reserved"},
     {"64:ff9b:1::", "local NAT64"},
+    {"64:ff9b:1::8.8.8.8", "local NAT64"},
+    {"64:ff9b:1:0:8:808:800:0", "local NAT64"},
     {"64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "local NAT64"},
     {"64:ff9b:2::", "reserved"},
     {"ff:ffff:ffff:ffff::", "reserved"},
     {"100::", "discard-only"},
     {"100::ffff:ffff:ffff:ffff", "discard-only"},
-    {"100:0:0:1::", "reserved"},
+    {"100:0:0:0:ffff:ffff:ffff:ffff", "discard-only"},
+    {"100:0:0:1::", "reserved"}, /* RFC 9780's dummy prefix */
+    {"100:0:0:2::", "reserved"},
     {"1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "reserved"},
     {"2000::", NULL},
     {"2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL},
@@ -150,7 +176,9 @@ static const struct row {
     {"2001:1::1", NULL},
     {"2001:1::2", NULL},
     {"2001:1::3", "reserved"},
-    {"2001:2::", "reserved"},
+    {"2001:2::", "benchmarking"},
+    {"2001:2:0:ffff:ffff:ffff:ffff:ffff", "benchmarking"},
+    {"2001:2:1::", "reserved"},
     {"2001:2:ffff:ffff:ffff:ffff:ffff:ffff", "reserved"},
     {"2001:3::", NULL},
     {"2001:3:ffff:ffff:ffff:ffff:ffff:ffff", NULL},
@@ -159,8 +187,10 @@ static const struct row {
     {"2001:4:112::", NULL},
     {"2001:4:112:ffff:ffff:ffff:ffff:ffff", NULL},
     {"2001:4:113::", "reserved"},
+    {"2001:10::", "reserved"}, /* the first ORCHID */
+    {"2001:1f::", "reserved"},
     {"2001:1f:ffff:ffff:ffff:ffff:ffff:ffff", "reserved"},
-    {"2001:20::", NULL},
+    {"2001:20::", NULL}, /* ORCHIDv2, globally reachable */
     {"2001:2f:ffff:ffff:ffff:ffff:ffff:ffff", NULL},
     {"2001:30::", NULL},
     {"2001:3f:ffff:ffff:ffff:ffff:ffff:ffff", NULL},
@@ -178,7 +208,21 @@ static const struct row {
     {"2002:808:808::1", "6to4"},
     {"2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "6to4"},
     {"2003::", NULL},
+    {"2600::", NULL},
     {"2606:4700::6810:84e5", NULL},
+    {"2620:4f:8000::", NULL}, /* AS112 */
+    {"2a00:1450:4001:800::5efe", NULL},
+    {"2a00::5eff:10.0.0.1", NULL},
+    {"2a00::5efe:10.0.0.1", "private"}, /* ISATAP */
+    {"2a00::200:5efe:10.0.0.1", "private"},
+    {"2a00::5efe:127.0.0.1", "loopback"},
+    {"2a00::5efe:169.254.169.254", "link-local"},
+    {"2a00::5efe:8.8.8.8", NULL},
+    {"2a00::200:5efe:8.8.8.8", NULL},
+    {"2a00::100:5efe:10.0.0.1", NULL},
+    {"2a00::1:5efe:10.0.0.1", NULL},
+    {"2a00::1:0:5efe:10.0.0.1", "private"},
+    {"3ffd:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL},
     {"3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL},
     {"3fff::", "documentation"},
     {"3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", "documentation"},
@@ -197,10 +241,15 @@ static const struct row {
     {"fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "reserved"},
     {"fe80::", "link-local"},
     {"fe80::1", "link-local"},
+    {"fe80::5efe:8.8.8.8", "link-local"},
     {"febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "link-local"},
     {"fec0::", "site-local"},
     {"feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "site-local"},
+    {"fec0::1", "site-local"},
+    {"fedf:ffff::", "site-local"},
     {"ff00::", "multicast"},
+    {"ff01::1", "multicast"},
+    {"ff05::2", "multicast"},
     {"ff02::1", "multicast"},
     {"ff0e::1", "multicast"},
     {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "multicast"},
@@ -212,7 +261,7 @@ static void
 address_class_names_every_range(void **state)
 {
     (void) state;
-    assert_true(N_ROWS >= 120);
+    assert_true(N_ROWS >= 200);
     for (size_t i = 0; i < N_ROWS; i++) {
         struct sockaddr_storage ss = address(rows[i].address);
         const char *class = address_class((const struct sockaddr *) &ss);
@@ -281,6 +330,18 @@ address_policy_judges_the_ipv4_address_inside(void **state)
     assert_true(allows(p, "2002:7f00:1::"));
     assert_true(allows(p, "2002:808:808::"));
     assert_false(allows(p, "2002:a00:1::"));
+    address_policy_free(p);
+}
+
+static void
+address_policy_judges_isatap_hosts(void **state)
+{
+    (void) state;
+    struct address_policy *p = policy("2a00::/16,2002::/16,172.16.0.0/12");
+    assert_false(allows(p, "2a00::5efe:10.0.0.1"));
+    assert_true(allows(p, "2a00::5efe:172.16.0.1"));
+    assert_true(allows(p, "2a00::5efe:8.8.8.8"));
+    assert_false(allows(p, "2002:a00:1::5efe:8.8.8.8")); /* the packet goes to 10.0.0.1 */
     address_policy_free(p);
 }
 
@@ -396,6 +457,41 @@ address_format_writes_numeric_text(void **state)
     assert_string_equal(out, "");
 }
 
+static bool
+lists(const char *networks, const char *text)
+{
+    struct sockaddr_storage ss = address(text);
+    struct address_policy *p = policy(networks);
+    bool is_listed = address_policy_lists(p, (const struct sockaddr *) &ss);
+    address_policy_free(p);
+    return is_listed;
+}
+
+static void
+address_policy_lists_only_what_a_network_names(void **state)
+{
+    (void) state;
+    assert_true(lists("10.0.0.0/8", "10.1.2.3"));
+    assert_true(lists("10.0.0.0/8", "::ffff:10.1.2.3"));
+    assert_true(lists("8.8.8.8", "8.8.8.8"));
+    assert_true(lists("any", "8.8.8.8"));
+    assert_false(lists("10.0.0.0/8", "8.8.8.8"));
+    assert_false(lists("", "8.8.8.8"));
+    assert_false(lists("10.0.0.0/8", "64:ff9b::10.1.2.3"));
+}
+
+static void
+address_policy_lists_any_when_there_is_a_network(void **state)
+{
+    (void) state;
+    static const char *const texts[] = {"", "10.0.0.0/8", "any"};
+    for (size_t i = 0; i < 3; i++) {
+        struct address_policy *p = policy(texts[i]);
+        assert_int_equal(address_policy_lists_any(p), i > 0);
+        address_policy_free(p);
+    }
+}
+
 int
 main(void)
 {
@@ -405,12 +501,15 @@ main(void)
         cmocka_unit_test(address_policy_any_allows_all),
         cmocka_unit_test(address_policy_allows_what_a_network_lists),
         cmocka_unit_test(address_policy_judges_the_ipv4_address_inside),
+        cmocka_unit_test(address_policy_judges_isatap_hosts),
         cmocka_unit_test(address_policy_judges_teredo_clients),
         cmocka_unit_test(address_policy_refuses_zone_ids),
         cmocka_unit_test(address_policy_refuses_what_is_not_ip),
         cmocka_unit_test(address_policy_parse_accepts_whole_ranges),
         cmocka_unit_test(address_policy_parse_refuses_with_the_reason),
         cmocka_unit_test(address_policy_parse_takes_1000_networks_and_no_more),
+        cmocka_unit_test(address_policy_lists_only_what_a_network_names),
+        cmocka_unit_test(address_policy_lists_any_when_there_is_a_network),
         cmocka_unit_test(address_format_writes_numeric_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -331,14 +331,40 @@ head_beyond_64_kib_is_a_protocol_failure(void **state)
 }
 
 static void
-interim_answers_but_100_are_a_protocol_failure(void **state)
+switching_protocols_is_a_protocol_failure(void **state)
 {
     (void) state;
-    struct outcome o =
-        ask(script_hang, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 5000);
-    assert_string_equal(o.detail, "the receiver sent status 103, which ends nothing");
+    struct outcome o = ask(script_hang, "HTTP/1.1 101 x\r\n\r\n", 5000);
+    assert_string_equal(o.detail, "the receiver sent status 101, which ends nothing");
     check(o, HTTP_OUTCOME_PROTOCOL, 0, "");
-    check(ask(script_hang, "HTTP/1.1 101 x\r\n\r\n", 5000), HTTP_OUTCOME_PROTOCOL, 0, "");
+}
+
+static void
+interim_answers_are_skipped(void **state)
+{
+    (void) state;
+    check(ask(script_hang,
+              "HTTP/1.1 102 Processing\r\n\r\n"
+              "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\nRetry-After: 9\r\n\r\n"
+              "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 199 x\r\nContent-Length: 5\r\n\r\n"
+              "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok",
+              5000),
+          HTTP_OUTCOME_ANSWERED, 201, "ok");
+}
+
+static void
+interim_answers_alone_are_a_timeout(void **state)
+{
+    (void) state;
+    check(ask(script_hang, "HTTP/1.1 103 Early Hints\r\n\r\n", 300), HTTP_OUTCOME_TIMEOUT, 0, "");
+}
+
+static void
+close_after_an_interim_answer_is_a_protocol_failure(void **state)
+{
+    (void) state;
+    check(ask(script_close, "HTTP/1.1 103 Early Hints\r\n\r\n", 5000), HTTP_OUTCOME_PROTOCOL, 0,
+          "");
 }
 
 static void
@@ -1104,7 +1130,10 @@ main(void)
         cmocka_unit_test(close_or_reset_without_an_answer_is_a_protocol_failure),
         cmocka_unit_test(garbage_is_a_protocol_failure_at_once),
         cmocka_unit_test(head_beyond_64_kib_is_a_protocol_failure),
-        cmocka_unit_test(interim_answers_but_100_are_a_protocol_failure),
+        cmocka_unit_test(switching_protocols_is_a_protocol_failure),
+        cmocka_unit_test(interim_answers_are_skipped),
+        cmocka_unit_test(interim_answers_alone_are_a_timeout),
+        cmocka_unit_test(close_after_an_interim_answer_is_a_protocol_failure),
         cmocka_unit_test(continue_before_the_answer_is_skipped),
         cmocka_unit_test(body_of_10_mib_is_cut_at_the_limit),
         cmocka_unit_test(answer_before_the_request_is_read_is_not_lost),

@@ -13,7 +13,7 @@
 #include "receiver.h"
 
 enum { TYPE_A = 1, FLAG_TRUNCATED = 0x200 };
-enum { RCODE_NXDOMAIN = 3 };
+enum { RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_REFUSED = 5 };
 
 static void
 answer(const struct dns_question *q, struct buf *out, void *arg)
@@ -44,8 +44,36 @@ answer(const struct dns_question *q, struct buf *out, void *arg)
             dns_add(out, "127.0.0.1", 60);
             dns_add(out, "10.0.0.7", 60);
         }
-    } else if (strcmp(q->name, "truncated.test") == 0) {
+    } else if (strcmp(q->name, "many.test") == 0 && q->is_tcp) {
+        dns_begin(out, q, 0, is_a ? 40 : 0);
+        for (int i = 0; is_a && i < 40; i++) {
+            char address[32];
+            (void) snprintf(address, sizeof(address), "192.0.2.%d", i + 1);
+            dns_add(out, address, 60);
+        }
+    } else if (strcmp(q->name, "many-private.test") == 0 && q->is_tcp) {
+        dns_begin(out, q, 0, is_a ? 2 : 0);
+        if (is_a) {
+            dns_add(out, "127.0.0.1", 60);
+            dns_add(out, "10.0.0.8", 60);
+        }
+    } else if (strcmp(q->name, "none-by-tcp.test") == 0 && q->is_tcp) {
+        dns_begin(out, q, RCODE_NXDOMAIN, 0);
+    } else if (strcmp(q->name, "garbage-by-tcp.test") == 0 && q->is_tcp) {
+        buf_add_cstr(out, "this is no DNS message");
+    } else if (strcmp(q->name, "truncated.test") == 0 && q->is_tcp) {
+        return; /* closes */
+    } else if (strcmp(q->name, "truncated.test") == 0 || strncmp(q->name, "many", 4) == 0 ||
+               strstr(q->name, "-by-tcp") != NULL || strcmp(q->name, "local") == 0) {
         dns_begin(out, q, FLAG_TRUNCATED, 0);
+    } else if (strcmp(q->name, "servfail.test") == 0 || strcmp(q->name, "refused.test") == 0) {
+        dns_begin(out, q, q->name[0] == 's' ? RCODE_SERVFAIL : RCODE_REFUSED, 0);
+    } else if (strcmp(q->name, "rebinding.test") == 0) {
+        /* The first look-up is told what is allowed, the second what is not. */
+        static atomic_int n;
+        dns_begin(out, q, 0, is_a ? 1 : 0);
+        if (is_a)
+            dns_add(out, n++ == 0 ? "127.0.0.1" : "10.0.0.9", 0);
     } else if (strcmp(q->name, "half-truncated.test") == 0) {
         dns_begin(out, q, is_a ? FLAG_TRUNCATED : 0, is_a ? 0 : 1);
         if (!is_a)
@@ -234,7 +262,34 @@ failures_are_told_in_words(void **state)
     struct world *w = *state;
     check(w, "none.test", "no such host");
     check(w, "empty.test", "the host name has no address");
-    check(w, "truncated.test", "the name server's answer is too long for a datagram (truncated)");
+    /* evdns takes it for a lost answer. */
+    check(w, "servfail.test", "no answer from the name server");
+    check(w, "refused.test", "the name server refused to answer");
+}
+
+static void
+truncated_answers_are_asked_for_again_over_tcp(void **state)
+{
+    struct world *w = *state;
+    struct lookup l = {.loop = w->loop};
+    (void) resolver_start(w->resolver, "many.test", on_resolved, &l);
+    while (l.calls == 0)
+        loop_run(w->loop);
+    assert_int_equal(l.n, RESOLVER_MAX_ADDRESSES);
+    assert_true(str_starts_with(buf_str(&l.text), "192.0.2.1 192.0.2.2 "));
+    buf_done(&l.text);
+    assert_int_equal(name_server_questions(w->server), 4); /* two of them over TCP */
+}
+
+static void
+truncated_answers_without_another_are_an_error(void **state)
+{
+    struct world *w = *state;
+    static const char text[] = "the name server's answer is truncated, and none came over TCP";
+    check(w, "truncated.test", text);
+    check(w, "garbage-by-tcp.test", text);
+    check(w, "none-by-tcp.test", "no such host");
+    check(w, "local", text); /* where the search list may have changed the question */
 }
 
 static void
@@ -306,6 +361,30 @@ canceled_lookup_does_not_call_back(void **state)
     assert_int_equal(l.calls, 0);
 }
 
+/* Canceled and freed after each number of turns. */
+static void
+lookups_ended_while_tcp_is_asked_are_clean(void **state)
+{
+    struct world *w = *state;
+    struct err err = ERR_INIT;
+    struct lookup l = {.loop = w->loop};
+    for (int turns = 0; turns < 12; turns++) {
+        struct resolver *r = resolver_new(
+            w->loop, &(struct resolver_conf){name_server_address(w->server), w->hosts}, &err);
+        struct resolver_lookup *lookup = resolver_start(r, "many.test", on_resolved, &l);
+        for (int i = 0; i < turns && l.calls == 0; i++)
+            turn(w->loop);
+        if (turns % 2 == 0 && l.calls == 0)
+            resolver_cancel(lookup);
+        l.calls = 0;
+        resolver_free(r);
+        for (int i = 0; i < 3; i++)
+            turn(w->loop);
+        assert_int_equal(l.calls, 0);
+    }
+    buf_done(&l.text);
+}
+
 static void
 free_ends_lookups_under_way(void **state)
 {
@@ -356,6 +435,45 @@ client_refuses_a_private_address_among_allowed_ones(void **state)
 }
 
 static void
+client_judges_what_comes_over_tcp(void **state)
+{
+    check_client(*state, "http://many-private.test/", 0, HTTP_OUTCOME_ADDRESS_DENIED, "10.0.0.8",
+                 "10.0.0.8");
+}
+
+static void
+say_ok(struct peer *p)
+{
+    struct buf request = BUF_INIT;
+    while (peer_read_request(p, &request))
+        peer_say(p, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    buf_done(&request);
+}
+
+/* One question a look-up, so that nothing can be told apart between judging and connecting; and the
+ * connection that was kept from the first does not serve the second. */
+static void
+client_judges_each_look_up_of_a_name_that_rebinds(void **state)
+{
+    struct world *w = *state;
+    struct fixture f;
+    struct receiver *r = receiver_start(say_ok, NULL, NULL, false);
+    fixture_init(&f, "127.0.0.0/8", NULL, name_server_address(w->server), "/dev/null");
+    struct outcome o = fixture_get(&f, "http://rebinding.test:%d/", receiver_port(r));
+    assert_int_equal(o.outcome, HTTP_OUTCOME_ANSWERED);
+    assert_string_equal(o.address, "127.0.0.1");
+    assert_int_equal(name_server_questions(w->server), 2); /* A and AAAA */
+    outcome_done(&o);
+    o = fixture_get(&f, "http://rebinding.test:%d/", receiver_port(r));
+    assert_int_equal(o.outcome, HTTP_OUTCOME_ADDRESS_DENIED);
+    assert_string_equal(o.address, "10.0.0.9");
+    assert_int_equal(receiver_connections(r), 1);
+    outcome_done(&o);
+    fixture_done(&f);
+    receiver_stop(r);
+}
+
+static void
 client_deadline_covers_the_resolution(void **state)
 {
     check_client(*state, "http://silent.test/", 150, HTTP_OUTCOME_TIMEOUT,
@@ -376,6 +494,9 @@ main(void)
         TEST(one_family_is_enough),
         TEST(lost_aaaa_is_not_waited_for_until_its_second_attempt),
         TEST(failures_are_told_in_words),
+        TEST(truncated_answers_are_asked_for_again_over_tcp),
+        TEST(truncated_answers_without_another_are_an_error),
+        TEST(lookups_ended_while_tcp_is_asked_are_clean),
         TEST(silence_ends_after_two_attempts),
         TEST(answers_are_kept_for_their_time_to_live),
         TEST(answers_without_a_time_to_live_are_not_kept),
@@ -384,6 +505,8 @@ main(void)
         TEST(free_ends_lookups_under_way),
         TEST(client_tells_dns_failures),
         TEST(client_refuses_a_private_address_among_allowed_ones),
+        TEST(client_judges_what_comes_over_tcp),
+        TEST(client_judges_each_look_up_of_a_name_that_rebinds),
         TEST(client_deadline_covers_the_resolution),
     };
     (void) alarm(120);

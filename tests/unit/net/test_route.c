@@ -22,9 +22,12 @@ static struct route_match
 find(enum http_method method, const char *path)
 {
     const struct route *rows[N];
-    for (size_t i = 0; i < N; i++)
+    uint8_t depths[N];
+    for (size_t i = 0; i < N; i++) {
         rows[i] = &rows_[i];
-    return route_find(rows, N, method, str_from(path));
+        depths[i] = route_depth(rows_[i].pattern);
+    }
+    return route_find(rows, depths, N, method, str_from(path));
 }
 
 static void

@@ -1,5 +1,7 @@
 /* The tests' engine. */
 #include "fixture.h"
+#include "codec/json.h"
+#include "index/settings.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -215,6 +217,30 @@ delete_documents(struct fixture *f, const char *index, const char *lines)
 }
 
 void
+delete_by_filter(struct fixture *f, const char *index, const char *filter_json)
+{
+    struct json_doc *doc = json_parse(str_from(filter_json), NULL);
+    struct ops_result result;
+
+    added(
+        f, &result,
+        ops_delete_by_filter(f->ops, str_from(index), json_root(doc), STR_NULL, &result, &f->err));
+    json_doc_free(doc);
+}
+
+void
+update_settings(struct fixture *f, const char *index, const char *sent, bool may_create)
+{
+    struct json_doc *doc = json_parse(str_from(sent), NULL);
+    struct ops_result result;
+
+    added(
+        f, &result,
+        ops_update_settings(f->ops, str_from(index), json_root(doc), may_create, &result, &f->err));
+    json_doc_free(doc);
+}
+
+void
 clear_documents(struct fixture *f, const char *index)
 {
     struct ops_result result;
@@ -252,16 +278,15 @@ delete_index(struct fixture *f, const char *index)
 void
 cancel_all(struct fixture *f)
 {
-    struct store_txn *txn;
     struct ops_result result;
-    struct uidset matched;
+    struct uidmap matched;
 
     fixture_turn(f);
-    txn = turn_read(f->turn);
-    assert_int_equal(queue_match(f->queue, txn, true, NULL, 0, &matched), 0);
-    store_abort(txn);
+    uidmap_init(&matched);
+    for (uint32_t uid = 0; uid < queue_next_uid(f->queue); uid++)
+        uidmap_add(&matched, uid);
     added(f, &result, ops_cancel_tasks(f->ops, STR("?uids=*"), &matched, &result, &f->err));
-    uidset_done(&matched);
+    uidmap_done(&matched);
 }
 
 /* --- looking */
@@ -355,6 +380,30 @@ assert_index(struct fixture *f, const char *index, const char *expected)
                  (unsigned long long) info.n_documents, info.field_distribution);
     else
         buf_add_cstr(&text, "(missing)");
+    index_info_done(&info);
+    assert_text(&text, expected);
+}
+
+void
+assert_setting(struct fixture *f, const char *index, const char *name, const char *expected)
+{
+    struct index_info info;
+    struct index_reader reader;
+    struct settings settings;
+    struct buf text = BUF_INIT;
+
+    if (find_index(f, index, &info)) {
+        struct index *open = index_open(f->indexes, &info.uuid, &f->err);
+        assert_non_null(open);
+        assert_int_equal(index_reader_open(&reader, open), 0);
+        assert_int_equal(index_reader_settings(&reader, &settings), 0);
+        settings_write_one(&text, &settings, setting_find(str_from(name)));
+        settings_done(&settings);
+        index_reader_close(&reader);
+        index_release(open);
+    } else {
+        buf_add_cstr(&text, "(missing)");
+    }
     index_info_done(&info);
     assert_text(&text, expected);
 }

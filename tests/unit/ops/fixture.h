@@ -31,6 +31,9 @@ void add_documents(struct fixture *f, const char *index, const char *primary_key
                    const char *lines);
 void add_documents_with(struct fixture *f, const struct ops_documents *d, const char *lines);
 void delete_documents(struct fixture *f, const char *index, const char *lines);
+void delete_by_filter(struct fixture *f, const char *index, const char *filter_json);
+/* sent: as ops_update_settings wants it. */
+void update_settings(struct fixture *f, const char *index, const char *sent, bool may_create);
 void clear_documents(struct fixture *f, const char *index);
 void create_index(struct fixture *f, const char *index, const char *primary_key);
 void update_index(struct fixture *f, const char *index, const char *primary_key,
@@ -45,5 +48,7 @@ uint32_t batch_of(struct fixture *f, uint32_t uid);
 void assert_documents(struct fixture *f, const char *index, const char *expected);
 /* "primary key|n|distribution", or "(missing)". */
 void assert_index(struct fixture *f, const char *index, const char *expected);
+/* A setting as the index holds it, "(missing)" without the index. name: "stopWords". */
+void assert_setting(struct fixture *f, const char *index, const char *name, const char *expected);
 /* Files in a folder of the data directory. */
 unsigned count_files(struct fixture *f, const char *folder);

@@ -49,6 +49,7 @@ crash_with(struct fixture *f, const struct batch_op *op)
     fixture_turn(f);
     crashing = f;
     queue_register_op(f->queue, BATCH_DOCUMENTS, op, f->ops);
+    queue_register_op(f->queue, BATCH_SETTINGS, op, f->ops);
     if (!f->is_started)
         assert_int_equal(queue_start(f->queue, false, &f->err), 0);
     loop_run(f->loop);
@@ -108,6 +109,24 @@ errors_and_primary_key_survive_between_the_commits(void **state)
                 "Document doesn't have a `sku_id` attribute: `{\"title\":1}`.");
     assert_index(f, "movies", "sku_id|1|{\"a\":1,\"sku_id\":1}");
     assert_documents(f, "movies", "{\"sku_id\":1,\"a\":1.10}");
+}
+
+static void
+settings_survive_between_the_commits_and_before_them(void **state)
+{
+    struct fixture *f = *state;
+
+    update_settings(f, "movies", "{\"stopWords\":[\"a\"]}", true);
+    crash_between_the_commits(f);
+    assert_setting(f, "movies", "stopWords", "[\"a\"]");
+    fixture_run(f);
+    assert_task(f, 0, "succeeded {\"stopWords\":[\"a\"]}");
+    update_settings(f, "movies", "{\"stopWords\":[\"b\"]}", true);
+    crash_before_the_first_commit(f);
+    assert_setting(f, "movies", "stopWords", "[\"a\"]");
+    fixture_run(f);
+    assert_task(f, 1, "succeeded {\"stopWords\":[\"b\"]}");
+    assert_setting(f, "movies", "stopWords", "[\"b\"]");
 }
 
 static void
@@ -178,6 +197,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_the_index_holds_is_only_finished),
         TEST(errors_and_primary_key_survive_between_the_commits),
+        TEST(settings_survive_between_the_commits_and_before_them),
         TEST(what_the_index_does_not_hold_is_run_again),
         TEST(creation_of_the_index_survives_a_crash),
         TEST(sweep_removes_orphans_only),

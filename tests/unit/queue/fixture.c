@@ -171,21 +171,17 @@ cancel_step(struct batch_run *run, int64_t deadline_us)
 {
     struct fixture *f = fixture_of(run);
     struct store_txn *txn = turn_read(f->turn);
-    struct uidset matched;
-    struct task t;
+    struct uidmap matched;
     uint32_t at = 0, uid, own = run->members[0].uid;
     char details[64];
     int canceled = 0;
     (void) deadline_us;
-    assert_int_equal(queue_task_get(run->queue, txn, own, &t), 1);
-    assert_non_null(t.matched);
-    assert_true(uidset_read(&matched, str_from(t.matched)));
-    task_done(&t);
-    for (; queue_next_enqueued(run->queue, txn, &matched, at, &uid) == 1; at = uid + 1) {
+    assert_int_equal(queue_matched(txn, own, &matched), 0);
+    for (; queue_next_enqueued(txn, &matched, at, &uid) == 1; at = uid + 1) {
         batch_run_add_member(run, uid, TASK_CANCELED, NULL);
         canceled++;
     }
-    uidset_done(&matched);
+    uidmap_done(&matched);
     store_abort(txn);
     (void) snprintf(details, sizeof(details), "{\"matchedTasks\":9,\"canceledTasks\":%d}",
                     canceled);
@@ -515,16 +511,21 @@ uint32_t
 add_cancelation(struct fixture *f, const char *matched)
 {
     struct uidset set;
+    struct uidmap map;
+    uidmap_init(&map);
     assert_true(uidset_read(&set, str_from(matched)));
+    for (uint32_t at = 0, uid; uidset_seek(&set, at, &uid); at = uid + 1)
+        uidmap_add(&map, uid);
     uint32_t uid = add_task(
         f, &(struct task_new){
                .kind = KIND_TASK_CANCELATION,
                .role = ROLE_CANCELATION,
                .details = STR(
                    "{\"matchedTasks\":9,\"canceledTasks\":null,\"originalFilter\":\"?uids=*\"}"),
-               .matched = &set,
+               .matched = &map,
            });
     uidset_done(&set);
+    uidmap_done(&map);
     return uid;
 }
 

@@ -140,7 +140,7 @@ one_crash_changes_nothing(void **state)
     crash_in_prepare(f);
     run_until(f, is_settled);
     assert_int_equal(batch_of(f, 2), 0);
-    assert_int_equal(rows_in(f, TABLE_META), 2); /* format and run id */
+    assert_int_equal(rows_in(f, TABLE_META), 3); /* format, sets, run id */
 }
 
 /* Starts that end before the loop turns even once. */
@@ -159,7 +159,7 @@ starts_that_are_cut_short_are_not_counted_again(void **state)
         assert_int_equal(status_of(f, uid), TASK_SUCCEEDED);
         assert_int_equal(batch_of(f, uid), 0);
     }
-    assert_int_equal(rows_in(f, TABLE_META), 2); /* format and run id */
+    assert_int_equal(rows_in(f, TABLE_META), 3); /* format, sets, run id */
 }
 
 static void
@@ -177,7 +177,7 @@ end_of_an_applied_run_is_not_counted(void **state)
     run_until(f, is_settled);
     assert_int_equal(status_of(f, 0), TASK_SUCCEEDED);
     assert_int_equal(batch_of(f, 1), 0);
-    assert_int_equal(rows_in(f, TABLE_META), 2);
+    assert_int_equal(rows_in(f, TABLE_META), 3);
 }
 
 static void
@@ -196,7 +196,7 @@ task_that_ends_the_process_twice_alone_fails(void **state)
     expect_in(task_json(f, 0), "\"code\":\"internal\"");
     assert_int_equal(status_of(f, 1), TASK_SUCCEEDED);
     assert_int_equal(f->calls[STAGE_PREPARE], 1);
-    assert_int_equal(rows_in(f, TABLE_META), 2);
+    assert_int_equal(rows_in(f, TABLE_META), 3);
 }
 
 /* --- renaming the past (contract 4.6) */
@@ -271,7 +271,7 @@ enum { MANY = 1300 }; /* more than one piece */
 static bool
 is_all_renamed(struct fixture *f)
 {
-    return rows_in(f, TABLE_META) == 2; /* format and run id */
+    return rows_in(f, TABLE_META) == 3; /* format, sets, run id */
 }
 
 static void
@@ -300,10 +300,10 @@ many_older_tasks_are_renamed_at_once_and_in_pieces(void **state)
     f->stop_when_done = false;
     assert_int_equal(status_of(f, MANY), TASK_SUCCEEDED);
     f->rename_a = NULL;
-    assert_int_equal(rows_in(f, TABLE_META), 3);
+    assert_int_equal(rows_in(f, TABLE_META), 4);
     expect_exchanged(f);
     fixture_restart(f);
-    assert_int_equal(rows_in(f, TABLE_META), 3);
+    assert_int_equal(rows_in(f, TABLE_META), 4);
     (void) add_import(f, "a"); /* waits, and keeps its name */
     expect_exchanged(f);
     run_until(f, is_settled);

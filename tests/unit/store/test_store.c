@@ -294,7 +294,7 @@ a_database_of_another_format_is_refused_with_a_clear_message(void **state)
     loop_run(f->loop);
     close_all(f);
     assert_int_equal(main_env_open(&f->env, f->dir, &err), -1);
-    assert_non_null(strstr(err.message, "has format 99, this taskhook reads format 1"));
+    assert_non_null(strstr(err.message, "has format 99, this taskhook reads format 2"));
     err_done(&err);
     char command[128];
     (void) snprintf(command, sizeof(command), "%s/queue/data.mdb", f->dir);

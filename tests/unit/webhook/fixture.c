@@ -89,6 +89,11 @@ inflate_body(struct evhttp_request *req, struct received *r)
     size_t len = evbuffer_get_length(in);
     struct str rest = str_make(evbuffer_pullup(in, -1), len);
     struct buf plain = BUF_INIT;
+    if (r->content_encoding == NULL) {
+        r->body_len = len;
+        r->body = mem_strndup(rest.data, rest.len);
+        return;
+    }
     struct gzip_in *z = gzip_in_new(GZIP_FORMAT_GZIP);
     int rc = 0;
     while (rc == 0 && rest.len > 0)
@@ -99,6 +104,15 @@ inflate_body(struct evhttp_request *req, struct received *r)
     assert_int_equal(rc, 1);
     r->body_len = plain.len;
     r->body = buf_take(&plain);
+}
+
+static void
+add_reply_header(const struct fixture *f, struct evhttp_request *req)
+{
+    if (f->reply_name != NULL)
+        assert_int_equal(evhttp_add_header(evhttp_request_get_output_headers(req), f->reply_name,
+                                           f->reply_value),
+                         0);
 }
 
 static void
@@ -117,10 +131,13 @@ on_request(struct evhttp_request *req, void *arg)
     inflate_body(req, r);
     switch (f->mode) {
     case RECEIVER_ANSWERS:
+        add_reply_header(f, req);
         evhttp_send_reply(req, f->status, "Reason", NULL);
         break;
     case RECEIVER_HOLDS:
         f->held[f->n_held++] = req;
+        if (f->n_held > f->most_held)
+            f->most_held = f->n_held;
         break;
     case RECEIVER_RESETS:
         evhttp_connection_free(connection);
@@ -200,6 +217,10 @@ fixture_setup(void **state)
     return 0;
 }
 
+static const char *const kinds[] = {"documentAdditionOrUpdate", "documentEdition",
+                                    "documentDeletion"};
+static const char *const statuses[] = {NULL, NULL, "succeeded", "failed", "canceled"};
+
 void
 fixture_start(struct fixture *f)
 {
@@ -212,6 +233,13 @@ fixture_start(struct fixture *f)
         .cli_url = f->cli_url,
         .cli_authorization = f->cli_authorization,
         .timeout_ms = f->timeout_ms,
+        .cli_fields = f->cli_fields,
+        .declared = f->declared,
+        .n_declared = f->n_declared,
+        .requires_https = f->requires_https,
+        .payload = f->payload,
+        .words = {.kinds = kinds, .statuses = statuses, .n_kinds = 3, .n_statuses = 5},
+        .retention = f->retention,
         .arg = f,
         .announced = on_announced,
     };
@@ -404,10 +432,17 @@ fixture_update(struct fixture *f, const char *uuid, const char *json, struct buf
 struct uuid
 fixture_register(struct fixture *f, const char *path)
 {
-    char json[256];
+    return fixture_register_with(f, path, "");
+}
+
+struct uuid
+fixture_register_with(struct fixture *f, const char *path, const char *fields)
+{
+    char json[512];
     struct buf out = BUF_INIT;
     struct uuid uuid = UUID_NIL;
-    (void) snprintf(json, sizeof(json), "{\"url\":\"http://127.0.0.1:%d%s\"}", f->port, path);
+    (void) snprintf(json, sizeof(json), "{\"url\":\"http://127.0.0.1:%d%s\"%s%s}", f->port, path,
+                    fields[0] != '\0' ? "," : "", fields);
     assert_int_equal(fixture_create(f, json, &out, NULL), 0);
     struct json_doc *doc = json_parse(buf_str(&out), NULL);
     assert_true(uuid_parse(json_string(json_get_c(json_root(doc), "uuid")), &uuid, NULL));

@@ -19,7 +19,7 @@ enum { RECEIVED_MAX = 512, BATCHES_MAX = 64 };
 enum receiver_mode { RECEIVER_ANSWERS, RECEIVER_HOLDS, RECEIVER_RESETS };
 
 struct received {
-    char *path, *body; /* body: inflated */
+    char *path, *body; /* body: inflated where it is gzipped */
     size_t body_len;
     char *content_type, *content_encoding, *webhook_id, *authorization, *x_test;
 };
@@ -35,16 +35,24 @@ struct fixture {
     struct webhooks *webhooks;
     const char *cli_url, *cli_authorization; /* of the next fixture_start */
     int64_t timeout_ms;
+    struct webhook_payload_limits payload; /* of the next fixture_start, as these */
+    const struct json *cli_fields;
+    const struct webhook_declaration *declared;
+    size_t n_declared;
+    bool requires_https;
+    struct webhook_retention retention;
     bool must_wait; /* answer of webhooks_start */
     /* receiver */
     struct evhttp *http;
     int port;
     enum receiver_mode mode;
     int status;
+    const char *reply_name, *reply_value; /* one more header of each answer; NULL: none */
     struct received received[RECEIVED_MAX];
     size_t n_received;
     struct evhttp_request *held[RECEIVED_MAX];
     size_t n_held;
+    size_t most_held; /* at the same time */
     /* announced batches, in order */
     uint32_t announced[BATCHES_MAX];
     size_t n_announced;
@@ -82,6 +90,9 @@ uint64_t fixture_count(struct fixture *f, int table);
 /* What is logged from here on, at every level; the end gives it to the caller. */
 void fixture_capture_log(struct fixture *f);
 struct buf fixture_captured_log(struct fixture *f);
+
+/* Registers a webhook at the receiver's path with more fields: "\"ordered\":true"; its uuid. */
+struct uuid fixture_register_with(struct fixture *f, const char *path, const char *fields);
 
 /* The wall clock, ahead of the real one by so much from now on. */
 void fixture_advance_clock(int64_t ms);

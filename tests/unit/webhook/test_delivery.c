@@ -434,19 +434,19 @@ exhausted_delivery_is_kept_with_its_attempts(void **state)
     (void) fixture_register(f, "/a");
     (void) fixture_finish_batch(f, 1, 0, 1);
     fixture_run_until(f, has_attempted);
-    for (int i = 0; i < 5; i++) {
-        fixture_advance_clock(3 * 3600 * 1000);
+    while (fixture_delivery(f, 1).state == DELIVERY_OWED) {
+        fixture_advance_clock(25 * 3600 * 1000);
         fixture_restart(f);
         fixture_run_until(f, has_attempted);
     }
     assert_int_equal(f->webhooks->stats.exhausted, 1);
     struct delivery_record d = fixture_delivery(f, 1);
     assert_int_equal(d.state, DELIVERY_EXHAUSTED);
-    assert_int_equal(d.attempts, 6);
+    assert_int_equal(d.attempts, 8); /* a day apart, the last one within eight days */
     assert_true(d.finished_at_ns > 0);
     assert_int_equal(fixture_count(f, TABLE_DELIVERY_DUE), 0);
-    assert_int_equal(fixture_count(f, TABLE_ATTEMPTS), 6);
-    assert_int_equal(attempt_of(f, 1, 6).status, 500);
+    assert_int_equal(fixture_count(f, TABLE_ATTEMPTS), 8);
+    assert_int_equal(attempt_of(f, 1, 8).status, 500);
 }
 
 static void
@@ -475,7 +475,7 @@ has_delivered_all(struct fixture *f)
 }
 
 static void
-backlog_of_a_failing_lane_goes_one_at_a_time_in_order(void **state)
+backlog_of_a_failing_lane_waits_behind_one_probe(void **state)
 {
     struct fixture *f = *state;
     f->status = 500;
@@ -495,10 +495,7 @@ backlog_of_a_failing_lane_goes_one_at_a_time_in_order(void **state)
     fixture_advance_clock(10 * 1000);
     fixture_run_until(f, has_delivered_all);
     assert_string_equal(f->received[1].body, "{\"uid\":2}\n");
-    assert_string_equal(f->received[2].body, "{\"uid\":3}\n");
-    assert_string_equal(f->received[3].body, "{\"uid\":4}\n");
-    assert_string_equal(f->received[4].body, "{\"uid\":5}\n");
-    assert_string_equal(f->received[5].body, "{\"uid\":0}\n");
+    assert_int_equal(f->n_received, 6);
 }
 
 /* --- restarts -------------------------------------------------------------------------------- */
@@ -546,7 +543,7 @@ has_delivered_three(struct fixture *f)
 }
 
 static void
-backlogged_lane_is_served_in_order_and_not_waited_for(void **state)
+backlog_is_served_after_a_restart_and_not_waited_for(void **state)
 {
     struct fixture *f = *state;
     fixture_start(f);
@@ -558,8 +555,6 @@ backlogged_lane_is_served_in_order_and_not_waited_for(void **state)
     assert_false(f->must_wait);
     fixture_run_until(f, has_delivered_three);
     assert_int_equal(f->n_announced, 0);
-    assert_string_equal(f->received[0].body, "{\"uid\":1}\n");
-    assert_string_equal(f->received[2].body, "{\"uid\":3}\n");
 }
 
 static void
@@ -651,9 +646,9 @@ main(void)
         CASE(retry_sends_the_same_event_when_its_time_has_come),
         CASE(exhausted_delivery_is_kept_with_its_attempts),
         CASE(changed_url_applies_from_the_next_attempt),
-        CASE(backlog_of_a_failing_lane_goes_one_at_a_time_in_order),
+        CASE(backlog_of_a_failing_lane_waits_behind_one_probe),
         CASE(interrupted_first_attempt_is_not_counted_and_sent_again_and_waited_for),
-        CASE(backlogged_lane_is_served_in_order_and_not_waited_for),
+        CASE(backlog_is_served_after_a_restart_and_not_waited_for),
         CASE(finished_event_is_not_waited_for_after_a_restart),
         CASE(refused_record_is_written_again_and_not_sent_again),
         CASE(unreadable_event_is_exhausted_and_stops_nothing),

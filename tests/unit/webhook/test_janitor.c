@@ -112,6 +112,7 @@ finished_deliveries_go_after_seven_days_with_all_that_is_theirs(void **state)
     assert_int_equal(fixture_count(f, TABLE_ATTEMPTS), 0);
     assert_int_equal(fixture_count(f, TABLE_EVENTS), 0);
     assert_int_equal(fixture_count(f, TABLE_EVENT_LINES), 0);
+    assert_int_equal(fixture_count(f, TABLE_WEBHOOK_DELIVERIES), 0);
     struct store_txn *txn = turn_read(f->turn);
     assert_int_equal(counters_get(txn, &counters), 1);
     store_abort(txn);
@@ -134,50 +135,145 @@ owed_deliveries_are_kept_whatever_their_age(void **state)
     assert_int_equal(fixture_count(f, TABLE_EVENT_LINES), 1);
 }
 
+/* n finished deliveries of events with a big line each, numbers from first. */
 static void
-no_more_than_ten_thousand_finished_deliveries_are_kept(void **state)
+put_finished(struct fixture *f, uint64_t first, uint64_t n)
 {
-    struct fixture *f = *state;
-    enum { EXTRA = 50 };
-    struct event_record e = {.n_kept = DELIVERIES_KEPT_MAX + EXTRA};
-    struct delivery_record d = {
-        .event = 1, .state = DELIVERY_DELIVERED, .finished_at_ns = clock_wall_ns()};
-    assert_int_equal(event_put(turn_txn(f->turn), 1, &e), 0);
-    for (uint64_t i = 1; i <= DELIVERIES_KEPT_MAX + EXTRA; i++)
-        assert_int_equal(delivery_put(turn_txn(f->turn), i, &d), 0);
+    static char big[EVENT_PART_BYTES / 4];
+    uint8_t key[KEY_PART_LEN];
+    memset(big, 'x', sizeof(big));
+    struct store_txn *txn = turn_txn(f->turn);
+    for (uint64_t i = first; i < first + n; i++) {
+        struct event_record e = {.n_kept = 1, .n_lines = 1, .n_parts = 1, .n_bytes = sizeof(big)};
+        struct delivery_record d = {.event = i,
+                                    .sequence = i,
+                                    .state = DELIVERY_DELIVERED,
+                                    .part = 1,
+                                    .n_parts = 1,
+                                    .finished_at_ns = clock_wall_ns()};
+        assert_int_equal(event_put(txn, i, &e), 0);
+        assert_int_equal(
+            store_put(txn, TABLE_EVENT_LINES, key_numbered(key, i, 0), str_make(big, sizeof(big))),
+            0);
+        assert_int_equal(delivery_put(txn, i, &d), 0);
+    }
     assert_int_equal(fixture_commit(f), 0);
-    fixture_start(f);
-    fixture_run_until(f, is_quiet);
-    assert_int_equal(fixture_commit(f), 0);
-    assert_int_equal(fixture_count(f, TABLE_DELIVERIES), DELIVERIES_KEPT_MAX);
-    struct store_txn *txn = turn_read(f->turn);
-    assert_int_equal(delivery_get(txn, EXTRA, &d), 0);
-    assert_int_equal(event_get(txn, 1, &e), 1);
-    store_abort(txn);
-    assert_int_equal(e.n_kept, DELIVERIES_KEPT_MAX);
+}
+
+static uint64_t
+file_bytes(struct fixture *f)
+{
+    uint64_t used, file;
+    store_env_size(f->env, &used, &file);
+    return file;
 }
 
 static void
-finished_deliveries_go_when_their_lines_take_too_much_room(void **state)
+the_oldest_finished_deliveries_go_when_all_take_too_much_room(void **state)
 {
     struct fixture *f = *state;
-    struct counters_record counters;
+    struct delivery_record d;
+    f->retention.max_bytes = 1 << 20;
+    put_finished(f, 1, 200); /* more than 3 MiB */
+    fixture_start(f);
+    fixture_run_until(f, is_quiet);
+    assert_int_equal(fixture_commit(f), 0);
+    uint64_t left = fixture_count(f, TABLE_DELIVERIES);
+    assert_in_range(left, 30, 64);
+    assert_int_equal(fixture_count(f, TABLE_EVENTS), left);
+    struct store_txn *txn = turn_read(f->turn);
+    assert_int_equal(delivery_get(txn, 200 - left, &d), 0);
+    assert_int_equal(delivery_get(txn, 200, &d), 1);
+    store_abort(txn);
+}
+
+static void
+what_is_owed_stays_however_much_room_it_takes(void **state)
+{
+    struct fixture *f = *state;
+    f->mode = RECEIVER_HOLDS;
+    f->retention.max_bytes = 1;
     fixture_start(f);
     (void) fixture_register(f, "/a");
-    assert_true(fixture_finish_batch(f, 1, 0, 1));
-    fixture_run_until(f, is_delivered);
-    f->mode = RECEIVER_HOLDS;
-    assert_true(fixture_finish_batch(f, 2, 0, 1));
-    assert_int_equal(counters_get(turn_txn(f->turn), &counters), 1);
-    counters.event_bytes += EVENT_BYTES_KEPT_MAX;
-    assert_int_equal(counters_put(turn_txn(f->turn), &counters), 0);
-    assert_int_equal(fixture_commit(f), 0);
+    assert_true(fixture_finish_batch(f, 1, 0, 10));
     fixture_restart(f);
     fixture_run_until(f, is_quiet);
     assert_int_equal(fixture_commit(f), 0);
+    assert_int_equal(fixture_delivery(f, 1).state, DELIVERY_OWED);
+    assert_int_equal(fixture_count(f, TABLE_EVENT_LINES), 1);
+}
+
+static void
+the_room_of_removed_deliveries_is_used_again(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t after_first = 0;
+    f->retention.max_bytes = 1 << 20;
+    fixture_start(f);
+    for (uint64_t round = 0; round < 8; round++) {
+        put_finished(f, 1 + round * 100, 100);
+        fixture_restart(f);
+        fixture_run_until(f, is_quiet);
+        assert_int_equal(fixture_commit(f), 0);
+        if (round == 1)
+            after_first = file_bytes(f);
+    }
+    assert_true(file_bytes(f) <= after_first + after_first / 2);
+}
+
+static void
+a_delivery_that_took_long_does_not_keep_those_behind_it(void **state)
+{
+    struct fixture *f = *state;
+    struct delivery_record d;
+    put_finished(f, 1, 3);
+    fixture_advance_clock(6 * DAY_MS);
+    struct store_txn *txn = turn_txn(f->turn);
+    assert_int_equal(delivery_get(txn, 1, &d), 1);
+    d.finished_at_ns = clock_wall_ns();
+    assert_int_equal(delivery_put(txn, 1, &d), 0);
+    assert_int_equal(fixture_commit(f), 0);
+    fixture_advance_clock(2 * DAY_MS);
+    fixture_start(f);
+    fixture_run_until(f, is_quiet);
+    assert_int_equal(fixture_commit(f), 0);
     assert_int_equal(fixture_count(f, TABLE_DELIVERIES), 1);
-    assert_int_equal(fixture_count(f, TABLE_EVENTS), 1);
-    assert_int_equal(fixture_delivery(f, 2).state, DELIVERY_OWED);
+    assert_int_equal(fixture_delivery(f, 1).state, DELIVERY_DELIVERED);
+}
+
+static void
+the_retention_time_is_an_option(void **state)
+{
+    struct fixture *f = *state;
+    f->retention.age_ms = 1000;
+    put_finished(f, 1, 1);
+    fixture_advance_clock(2000);
+    fixture_start(f);
+    fixture_run_until(f, is_quiet);
+    assert_int_equal(fixture_commit(f), 0);
+    assert_int_equal(fixture_count(f, TABLE_DELIVERIES), 0);
+}
+
+static void
+a_delivery_with_very_many_attempts_goes_too(void **state)
+{
+    struct fixture *f = *state;
+    struct delivery_record d;
+    struct attempt_record a = {.status = 500};
+    f->retention.age_ms = 1000;
+    put_finished(f, 1, 1);
+    struct store_txn *txn = turn_txn(f->turn);
+    assert_int_equal(delivery_get(txn, 1, &d), 1);
+    for (d.attempts = 0; d.attempts < 300; d.attempts++)
+        assert_int_equal(attempt_put(txn, 1, d.attempts + 1, &a), 0);
+    assert_int_equal(delivery_put(txn, 1, &d), 0);
+    assert_int_equal(fixture_commit(f), 0);
+    fixture_advance_clock(2000);
+    fixture_start(f);
+    fixture_run_until(f, is_quiet);
+    assert_int_equal(fixture_commit(f), 0);
+    assert_int_equal(fixture_count(f, TABLE_ATTEMPTS), 0);
+    assert_int_equal(fixture_count(f, TABLE_DELIVERIES), 0);
 }
 
 static void
@@ -237,8 +333,12 @@ main(void)
         CASE(lines_that_a_crash_left_go_at_the_next_start_and_no_others),
         CASE(finished_deliveries_go_after_seven_days_with_all_that_is_theirs),
         CASE(owed_deliveries_are_kept_whatever_their_age),
-        CASE(no_more_than_ten_thousand_finished_deliveries_are_kept),
-        CASE(finished_deliveries_go_when_their_lines_take_too_much_room),
+        CASE(the_oldest_finished_deliveries_go_when_all_take_too_much_room),
+        CASE(what_is_owed_stays_however_much_room_it_takes),
+        CASE(the_room_of_removed_deliveries_is_used_again),
+        CASE(a_delivery_that_took_long_does_not_keep_those_behind_it),
+        CASE(the_retention_time_is_an_option),
+        CASE(a_delivery_with_very_many_attempts_goes_too),
         CASE(what_is_owed_to_a_deleted_webhook_is_discarded_after_a_crash_too),
         CASE(what_is_owed_to_the_command_lines_webhook_waits_for_it),
     };

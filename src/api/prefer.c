@@ -1,0 +1,61 @@
+/* Reading Prefer: preferences separated by commas, each name[=value][;parameters], where a value
+ * may be quoted. Knows only the one preference. */
+#include "api/prefer.h"
+
+static struct str
+unquote(struct str value)
+{
+    bool is_quoted = value.len >= 2 && value.data[0] == '"' && value.data[value.len - 1] == '"';
+    return is_quoted ? str_slice(value, 1, value.len - 1) : value;
+}
+
+static unsigned
+clamp(struct str digits, unsigned max, bool *ret_is_number)
+{
+    uint64_t n = 0;
+    *ret_is_number = digits.len > 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.data[i] < '0' || digits.data[i] > '9')
+            *ret_is_number = false;
+        else if (n <= max)
+            n = n * 10 + (uint64_t) (digits.data[i] - '0');
+    }
+    return n > max ? max : (unsigned) n;
+}
+
+/* The next preference; a comma in a quoted text does not end it. */
+static bool
+next(struct str *rest, struct str *ret)
+{
+    bool is_quoted = false;
+    size_t i = 0;
+    if (rest->len == 0)
+        return false;
+    for (; i < rest->len && (is_quoted || rest->data[i] != ','); i++) {
+        if (rest->data[i] == '"')
+            is_quoted = !is_quoted;
+        else if (is_quoted && rest->data[i] == '\\')
+            i++;
+    }
+    *ret = str_slice(*rest, 0, i);
+    *rest = str_slice(*rest, i + 1, rest->len);
+    return true;
+}
+
+bool
+prefer_wait(struct str header, unsigned max, unsigned *ret)
+{
+    struct str preference;
+    while (next(&header, &preference)) {
+        preference = str_slice(preference, 0, str_find(preference, ';', 0));
+        size_t equals = str_find(preference, '=', 0);
+        struct str name = str_trim(str_slice(preference, 0, equals));
+        if (!str_equal_nocase(name, STR("wait")))
+            continue;
+        bool is_number;
+        struct str value = str_trim(str_slice(preference, equals + 1, preference.len));
+        *ret = clamp(unquote(value), max, &is_number);
+        return is_number;
+    }
+    return false;
+}

@@ -1,0 +1,534 @@
+"""Report jobs: the seed's flow, every status and header of contracts.md 1.3, definitions, formats, callbacks, results."""
+import base64
+import csv
+import hashlib
+import hmac
+import io
+import json
+import re
+
+import pytest
+
+from conftest import LOOPBACK, Server, wait_until  # noqa: F401
+
+STOPPED = ("--experimental-max-number-of-batched-tasks", "0")
+SALES = [{"id": 1, "region": "north", "amount": 10.1, "day": "2026-01-02", "who": {"name": "Ada"}},
+         {"id": 2, "region": "south", "amount": 5, "day": "2026-01-01", "who": {"name": "Bo, the \"first\""}},
+         {"id": 3, "region": "north", "amount": 20.2, "day": "2026-01-03"},
+         {"id": 4, "region": "Köln <&>", "amount": 7, "day": "2026-01-04"}]
+MONTHLY = {"index": "sales", "sort": ["amount:desc"], "fields": ["id", "region", "amount", "who.name"], "title": "Sales"}
+
+
+def fill(server, documents=SALES):
+    server.done(server.post("/indexes/sales/documents", documents))
+    return server
+
+
+def define(server, name="monthly_sales", **definition):
+    answer = server.put(f"/api/report-definitions/{name}", definition or MONTHLY)
+    assert answer.status in (200, 201), answer
+    return answer
+
+
+def submit(server, **fields):
+    answer = server.post("/api/reports", {"reportType": "monthly_sales", **fields})
+    assert answer.status == 202, answer
+    return answer.json["taskId"]
+
+
+def ended(server, task, status="completed"):
+    def is_over():
+        return server.get(f"/api/reports/{task}/status").json["status"] not in ("pending", "processing")
+    wait_until(is_over, lambda: server.log(), server.process)
+    document = server.get(f"/api/reports/{task}/status").json
+    assert document["status"] == status, document
+    return document
+
+
+def make(server, **fields):
+    task = submit(server, **fields)
+    ended(server, task)
+    return server.get(f"/api/reports/{task}/download")
+
+
+def problem(answer, status, code, pointer=None):
+    assert answer.status == status, answer
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    document = answer.json
+    assert (document["status"], document["code"]) == (status, code), document
+    assert document["type"] == "/problems/" + code.replace("_", "-")
+    assert document["title"] and document["detail"]
+    if pointer is not None:
+        assert [error["pointer"] for error in document["errors"]] == [pointer]
+    return document
+
+
+@pytest.fixture
+def sales(server):
+    define(fill(server))
+    return server
+
+
+# --- the seed's flow
+
+def test_the_seeds_flow_works_as_it_is_written(sales, make_receiver):
+    registered, named = make_receiver(), make_receiver()
+    answer = sales.post("/api/webhooks", {"event": "report.completed", "callbackUrl": registered.url})
+    assert answer.status == 201 and answer.headers["Location"] == f"/api/webhooks/{answer.json['id']}"
+    accepted = sales.post("/api/reports", {"reportType": "monthly_sales", "format": "json", "webhookUrl": named.url})
+    assert accepted.status == 202
+    assert list(accepted.json)[:2] == ["taskId", "status"]
+    task = accepted.json["taskId"]
+    assert task.isdigit() and accepted.json["status"] == "pending"
+    for receiver in (registered, named):
+        callback = receiver.next()
+        assert callback.headers["Content-Type"] == "application/json"
+        assert json.loads(callback.raw) == {
+            "taskId": task, "status": "completed", "resultUrl": f"/api/reports/{task}/download"}
+    result = sales.get(json.loads(callback.raw)["resultUrl"])
+    assert result.status == 200
+    assert [row["id"] for row in result.json["rows"]] == [3, 1, 4, 2]
+
+
+def test_an_accepted_report_has_the_headers_of_an_asynchronous_answer(sales):
+    answer = sales.post("/api/reports", {"reportType": "monthly_sales"})
+    task = answer.json["taskId"]
+    assert answer.headers["Location"] == f"/api/reports/{task}"
+    assert answer.headers["Operation-Location"] == f"http://127.0.0.1:{sales.port}/tasks/{task}"
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["Link"] == f'</api/reports/{task}/status>; rel="status"'
+    assert sales.wait_task(int(task))["details"] == {
+        "reportType": "monthly_sales", "format": "json", "rows": 4, "bytes": ended(sales, task)["bytes"]}
+
+
+# --- watching
+
+def test_location_is_202_until_ready_and_then_303_to_the_download(start_server):
+    stopped = start_server(*LOOPBACK, *STOPPED)
+    define(stopped)
+    task = submit(stopped)
+    waiting = stopped.get(f"/api/reports/{task}")
+    assert waiting.status == 202 and waiting.headers["Retry-After"] == "1" and waiting.json["status"] == "pending"
+    assert stopped.get(f"/api/reports/{task}/status").status == 200
+    early = stopped.get(f"/api/reports/{task}/download")
+    problem(early, 409, "report_not_finished")
+    assert early.headers["Retry-After"] == "1"
+    assert stopped.stop() == 0
+    server = start_server(*LOOPBACK)
+    ended(server, task, "failed")  # there is no such index
+    task = submit(fill(server))
+    ended(server, task)
+    ready = server.get(f"/api/reports/{task}")
+    assert (ready.status, ready.headers["Location"]) == (303, f"/api/reports/{task}/download")
+    assert server.get(f"/api/reports/{task}?noredirect").status == 200
+    preferred = server.get(f"/api/reports/{task}", headers={"Prefer": "return=representation"})
+    assert preferred.status == 200 and preferred.headers["Preference-Applied"] == "return=representation"
+
+
+def test_the_status_document_tells_everything(sales):
+    document = ended(sales, submit(sales, format="csv"))
+    assert (document["rows"], document["mediaType"]) == (4, "text/csv; charset=utf-8")
+    assert document["createdAt"] <= document["startedAt"] <= document["finishedAt"] < document["expiresAt"]
+
+
+def test_a_failed_report_says_why_everywhere(server, receiver):
+    define(server)
+    task = submit(server, webhookUrl=receiver.url)
+    document = ended(server, task, "failed")
+    assert document["resultUrl"] is None and document["error"]["code"] == "index_not_found"
+    assert json.loads(receiver.next().raw) == {
+        "taskId": task, "status": "failed", "resultUrl": None, "error": document["error"]}
+    failed = server.get(f"/api/reports/{task}/download")
+    assert problem(failed, 422, "report_failed")["error"] == document["error"]
+    assert server.get(f"/api/reports/{task}").json["status"] == "failed"
+
+
+def test_prefer_wait_answers_200_with_the_final_status(sales):
+    answer = sales.post("/api/reports", {"reportType": "monthly_sales"}, headers={
+        "Prefer": "respond-async, wait=20", "Content-Type": "application/json"})
+    assert answer.status == 200 and answer.json["status"] == "completed"
+    assert answer.headers["Preference-Applied"] == "wait=20"
+
+
+def test_prefer_wait_that_runs_out_answers_202(start_server):
+    server = start_server(*LOOPBACK, *STOPPED)
+    define(server)
+    answer = server.post("/api/reports", {"reportType": "monthly_sales"}, headers={
+        "Prefer": "wait=0", "Content-Type": "application/json"})
+    assert answer.status == 202 and answer.headers["Preference-Applied"] == "wait=0"
+
+
+def test_an_idempotency_key_gives_the_same_report_twice(sales):
+    headers = {"Idempotency-Key": "once", "Content-Type": "application/json"}
+    body = {"reportType": "monthly_sales"}
+    first = sales.post("/api/reports", body, headers=headers)
+    again = sales.post("/api/reports", body, headers=headers)
+    assert again.json == first.json and again.headers["Idempotency-Replayed"] == "true"
+    assert again.headers["Location"] == first.headers["Location"]
+    problem(sales.post("/api/reports", {**body, "format": "csv"}, headers=headers), 422, "idempotency_key_mismatch")
+
+
+def test_reports_are_listed_newest_first_with_a_cursor(sales):
+    tasks = [submit(sales) for _ in range(3)]
+    page = sales.get("/api/reports?limit=2").json
+    assert [row["taskId"] for row in page["results"]] == tasks[:0:-1]
+    rest = sales.get(f"/api/reports?limit=2&from={page['next']}").json
+    assert [row["taskId"] for row in rest["results"]] == tasks[:1] and rest["next"] is None
+
+
+# --- results
+
+def test_a_result_has_validators_a_name_and_byte_ranges(sales):
+    task = submit(sales)
+    ended(sales, task)
+    path = f"/api/reports/{task}/download"
+    whole = sales.get(path)
+    assert whole.headers["Content-Disposition"] == f'attachment; filename="monthly_sales-{task}.json"'
+    assert int(whole.headers["Content-Length"]) == len(whole.body) and whole.headers["Accept-Ranges"] == "bytes"
+    etag = whole.headers["ETag"]
+    for value in (etag, f'"other", W/{etag}', "*"):
+        assert sales.get(path, headers={"If-None-Match": value}).status == 304
+    for value, expected in (("bytes=0-9", whole.body[:10]), ("bytes=10-", whole.body[10:]), ("bytes=-7", whole.body[-7:])):
+        part = sales.get(path, headers={"Range": value})
+        assert (part.status, part.body) == (206, expected)
+        assert part.headers["Content-Range"].endswith(f"/{len(whole.body)}")
+    assert sales.get(path, headers={"Range": "bytes=0-1,4-5"}).body == whole.body
+    assert sales.get(path, headers={"Range": "bytes=0-1", "If-Range": '"old"'}).body == whole.body
+    assert sales.get(path, headers={"Range": "bytes=0-1", "If-Range": etag}).body == whole.body[:2]
+    beyond = sales.get(path, headers={"Range": f"bytes={len(whole.body)}-"})
+    problem(beyond, 416, "report_range_not_satisfiable")
+    assert beyond.headers["Content-Range"] == f"bytes */{len(whole.body)}"
+    head = sales.request("HEAD", path)
+    assert head.body == b"" and head.headers["Content-Length"] == whole.headers["Content-Length"]
+
+
+def test_a_deleted_result_is_gone_and_stays_known(sales, tmp_path):
+    task = submit(sales)
+    ended(sales, task)
+    assert sales.delete(f"/api/reports/{task}").status == 204
+    problem(sales.get(f"/api/reports/{task}/download"), 410, "report_expired")
+    problem(sales.get(f"/api/reports/{task}"), 410, "report_expired")
+    assert sales.get(f"/api/reports/{task}/status").json["status"] == "completed"
+    problem(sales.delete(f"/api/reports/{task}"), 409, "report_already_finished")
+    assert list((tmp_path / "data" / "reports").iterdir()) == []
+
+
+def test_a_result_expires_after_its_lifetime(start_server, tmp_path):
+    server = start_server(*LOOPBACK, "--report-lifetime", "1s")
+    define(fill(server))
+    task = submit(server)
+    ended(server, task)
+    wait_until(lambda: server.get(f"/api/reports/{task}/download").status == 410, server.log, server.process)
+    assert list((tmp_path / "data" / "reports").iterdir()) == []
+
+
+def test_the_oldest_result_makes_room_for_a_new_one(start_server):
+    server = start_server(*LOOPBACK, "--report-max-size", "64 KiB")
+    fill(server, [{"id": number, "text": "x" * 100} for number in range(300)])
+    define(server, index="sales")
+    first, second = submit(server), submit(server)
+    ended(server, second)
+    problem(server.get(f"/api/reports/{first}/download"), 410, "report_expired")
+    assert server.get(f"/api/reports/{second}/download").status == 200
+
+
+def test_a_result_larger_than_all_room_fails(start_server):
+    server = start_server(*LOOPBACK, "--report-max-size", "64 KiB")
+    fill(server, [{"id": number, "text": "x" * 100} for number in range(1000)])
+    define(server, index="sales")
+    assert ended(server, submit(server), "failed")["error"]["code"] == "report_too_large"
+
+
+def test_results_definitions_and_webhooks_survive_a_crash(start_server, receiver, tmp_path):
+    server = start_server(*LOOPBACK)
+    define(fill(server))
+    hook = server.post("/api/webhooks", {"events": ["*"], "callbackUrl": receiver.url, "token": "t0k"}).json
+    body = make(server).body
+    server.kill()
+    (tmp_path / "data" / "reports" / "01234567-89ab-4def-8123-456789abcdef").write_text("nobody's")
+    again = start_server(*LOOPBACK)
+    newest = again.get("/api/reports?limit=1").json["results"][0]["taskId"]
+    assert again.get(f"/api/reports/{newest}/download").body == body
+    shown = again.get(f"/api/webhooks/{hook['id']}").json
+    assert {key: shown[key] for key in ("id", "events", "callbackUrl", "createdAt", "active")} == {
+        key: hook[key] for key in ("id", "events", "callbackUrl", "createdAt", "active")}
+    assert len(list((tmp_path / "data" / "reports").iterdir())) == 1
+    make(again)
+    wait_until(lambda: len(receiver.requests) >= 2, again.log, again.process)
+
+
+# --- cancelation
+
+def test_an_enqueued_report_can_be_canceled(start_server, receiver):
+    server = start_server(*LOOPBACK, *STOPPED)
+    define(server)
+    server.post("/api/webhooks", {"event": "report.canceled", "callbackUrl": receiver.url})
+    task = submit(server)
+    assert server.stop() == 0
+    server = start_server(*LOOPBACK, *STOPPED)
+    answer = server.delete(f"/api/reports/{task}")
+    assert answer.status == 202 and answer.json["taskId"] == task
+    assert answer.headers["Operation-Location"].endswith(f"/tasks/{task}")
+    assert server.stop() == 0
+    server = start_server(*LOOPBACK)
+    assert ended(server, task, "canceled")["resultUrl"] is None
+    assert json.loads(receiver.next().raw) == {"taskId": task, "status": "canceled", "resultUrl": None}
+    problem(server.get(f"/api/reports/{task}/download"), 410, "report_canceled")
+    problem(server.delete(f"/api/reports/{task}"), 409, "report_already_finished")
+
+
+# --- formats
+
+def test_csv_is_rfc_4180_with_columns_of_nested_fields(sales):
+    result = make(sales, format="csv")
+    rows = list(csv.DictReader(io.StringIO(result.body.decode(), newline="")))
+    assert rows[3] == {"id": "2", "region": "south", "amount": "5", "who.name": 'Bo, the "first"'}
+    assert result.body.startswith(b"id,region,amount,who.name\r\n")
+
+
+def test_csv_without_chosen_fields_has_every_field_the_key_first(sales):
+    result = make(sales, reportType="documents", format="csv", parameters={"index": "sales"})
+    rows = list(csv.reader(io.StringIO(result.body.decode(), newline="")))
+    assert rows[0] == ["id", "amount", "day", "region", "who"]
+    assert rows[1] == ["1", "10.1", "2026-01-02", "north", '{"name":"Ada"}']
+
+
+def test_ndjson_is_one_document_a_line_as_stored(sales):
+    result = make(sales, reportType="documents", format="ndjson", parameters={"index": "sales"})
+    assert [json.loads(line) for line in result.body.splitlines()] == SALES
+
+
+def test_html_is_escaped(sales):
+    text = make(sales, format="html").body.decode()
+    assert "<h1>Sales</h1>" in text and "Köln &lt;&amp;&gt;" in text and '<td class="n">20.2</td>' in text
+
+
+def test_json_tells_the_type_the_title_and_the_number_of_rows(sales):
+    document = make(sales).json
+    assert (document["reportType"], document["title"], document["total"]) == ("monthly_sales", "Sales", 4)
+    assert document["rows"][1] == {"id": 1, "region": "north", "amount": 10.1, "who": {"name": "Ada"}}
+
+
+# --- definitions
+
+def test_groups_have_aggregates_and_can_be_sorted_by_them(sales):
+    define(sales, "by_region", index="sales", groupBy=["region"], sort=["total:desc"], aggregates=[
+        {"function": "count"}, {"function": "sum", "field": "amount", "as": "total"},
+        {"function": "avg", "field": "amount"}, {"function": "min", "field": "day"}, {"function": "max", "field": "day"}])
+    assert make(sales, reportType="by_region").json["rows"] == [
+        {"region": "north", "count": 2, "total": 30.3, "avg_amount": 15.15, "min_day": "2026-01-02", "max_day": "2026-01-03"},
+        {"region": "Köln <&>", "count": 1, "total": 7, "avg_amount": 7.0, "min_day": "2026-01-04", "max_day": "2026-01-04"},
+        {"region": "south", "count": 1, "total": 5, "avg_amount": 5.0, "min_day": "2026-01-01", "max_day": "2026-01-01"}]
+
+
+def test_aggregates_without_groups_are_one_row_even_of_nothing(sales):
+    define(sales, "totals", index="sales", filter="amount > 1000", aggregates=[
+        {"function": "count", "as": "n"}, {"function": "sum", "field": "amount"}, {"function": "max", "field": "amount"}])
+    assert make(sales, reportType="totals").json["rows"] == [{"n": 0, "sum_amount": 0, "max_amount": None}]
+
+
+def test_parameters_overlay_a_definition(sales):
+    rows = make(sales, parameters={"filter": 'region = north', "sort": ["day:desc"], "fields": ["day"], "limit": 1}).json["rows"]
+    assert rows == [{"day": "2026-01-03"}]
+
+
+def test_tasks_and_deliveries_are_reports_of_the_server_itself(sales, receiver):
+    make(sales, webhookUrl=receiver.url)
+    receiver.next()
+    rows = make(sales, reportType="tasks", format="ndjson").body.splitlines()
+    assert [json.loads(row)["type"] for row in rows][:2] == ["documentAdditionOrUpdate", "report"]
+    wait_until(lambda: make(sales, reportType="deliveries").json["rows"][0]["state"] == "delivered")
+    row = make(sales, reportType="deliveries").json["rows"][0]
+    assert (row["deliveries"], row["attempts"], row["attemptsEach"]) == (1, 1, 1.0)
+
+
+def test_definitions_are_listed_read_replaced_and_removed(server):
+    assert define(server).status == 201
+    assert server.get("/api/report-definitions/monthly_sales").json == {
+        "reportType": "monthly_sales", "builtIn": False, "definition": MONTHLY}
+    assert define(server, "monthly_sales", index="other").status == 200
+    names = [row["reportType"] for row in server.get("/api/report-definitions").json["results"]]
+    assert names == ["documents", "tasks", "deliveries", "monthly_sales"]
+    assert server.delete("/api/report-definitions/monthly_sales").status == 204
+    problem(server.get("/api/report-definitions/monthly_sales"), 404, "report_type_not_found")
+    problem(server.delete("/api/report-definitions/monthly_sales"), 404, "report_type_not_found")
+
+
+def test_a_large_sorted_report_is_in_order(start_server):
+    server = start_server(*LOOPBACK)
+    documents = [{"id": number, "rank": number * 7919 % 20011, "text": "ö" * (number % 50)} for number in range(20000)]
+    fill(server, documents)
+    define(server, "ranked", index="sales", sort=["rank:desc"], fields=["id", "rank"])
+    rows = [json.loads(line) for line in make(server, reportType="ranked", format="ndjson").body.splitlines()]
+    assert [row["rank"] for row in rows] == sorted((d["rank"] for d in documents), reverse=True)
+
+
+# --- callbacks
+
+def verify(delivery, secret):
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{delivery.headers['webhook-id']}.{delivery.headers['webhook-timestamp']}.".encode() + delivery.raw
+    expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert delivery.headers["webhook-signature"] == expected
+
+
+def test_callbacks_are_signed_with_the_secret_shown_once(sales, receiver):
+    hook = sales.post("/api/webhooks", {"event": "report.*", "callbackUrl": receiver.url, "token": "sesame",
+                                        "headers": {"X-Env": "test"}}).json
+    make(sales)
+    callback = receiver.next()
+    verify(callback, hook["secret"])
+    assert (callback.headers["Authorization"], callback.headers["X-Env"]) == ("Bearer sesame", "test")
+    shown = sales.get(f"/api/webhooks/{hook['id']}").json
+    assert shown["secret"] == "whsec_XXX..." and "sesame" not in json.dumps(shown)
+
+
+def test_a_named_callback_is_signed_with_the_secret_of_its_request(sales, receiver):
+    secret = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+    make(sales, webhookUrl=receiver.url, webhookSecret=secret, webhookToken="sesame")
+    callback = receiver.next()
+    verify(callback, secret)
+    assert callback.headers["Authorization"] == "Bearer sesame"
+
+
+def test_a_url_that_is_registered_and_named_is_called_once(sales, receiver):
+    sales.post("/api/webhooks", {"event": "report.completed", "callbackUrl": receiver.url})
+    make(sales, webhookUrl=receiver.url.replace("http://", "HTTP://"))
+    receiver.next()
+    make(sales)
+    receiver.next()
+    assert len(receiver.requests) == 2
+
+
+def test_a_failing_callback_is_retried_and_visible_and_does_not_hold_the_queue(sales, receiver):
+    receiver.script = [500, 200]
+    task = submit(sales, webhookUrl=receiver.url)
+    document = ended(sales, task)
+    make(sales)  # the queue went on
+    first = receiver.next()
+    path = f"/api/webhooks/{document['callbackId']}/deliveries"
+    delivery = sales.get(path).json["results"][0]
+    assert delivery["eventType"] == "report.completed"
+    sales.post(f"/deliveries/{delivery['id']}/resend")
+    again = receiver.next()
+    assert again.raw == first.raw and again.headers["webhook-id"] == first.headers["webhook-id"]
+
+
+def test_the_address_policy_holds_for_callbacks(start_server, receiver):
+    server = start_server()
+    define(fill(server))
+    document = ended(server, submit(server, webhookUrl=receiver.url))
+    path = f"/api/webhooks/{document['callbackId']}/deliveries"
+    wait_until(lambda: server.get(path).json["results"][0]["lastOutcome"] == "address_denied", server.log, server.process)
+    assert receiver.requests == []
+
+
+def test_webhooks_of_reports_do_not_count_and_are_not_shown_among_the_others(server, receiver):
+    hooks = [server.post("/api/webhooks", {"event": "*", "callbackUrl": receiver.url}).json["id"] for _ in range(25)]
+    assert [hook["id"] for hook in server.get("/api/webhooks").json["results"]] == hooks
+    assert server.get("/webhooks").json == {"results": []}
+    for _ in range(20):
+        assert server.post("/webhooks", {"url": receiver.url}).status == 201
+    assert server.post("/webhooks", {"url": receiver.url}).status == 400
+    assert server.get(f"/webhooks/{hooks[0]}").status == 404
+    assert server.patch(f"/webhooks/{hooks[0]}", {"url": receiver.url}).status == 404
+    assert server.delete(f"/webhooks/{hooks[0]}").status == 404
+    main = server.get("/webhooks").json["results"][0]["uuid"]
+    problem(server.get(f"/api/webhooks/{main}"), 404, "webhook_not_found")
+
+
+def test_webhooks_of_reports_are_changed_and_removed(server, receiver):
+    hook = server.post("/api/webhooks", {"event": "report.completed", "callbackUrl": receiver.url}).json
+    path = f"/api/webhooks/{hook['id']}"
+    changed = server.patch(path, {"events": ["report.failed", "report.canceled"], "active": False})
+    assert changed.status == 200
+    assert changed.json["events"] == ["report.failed", "report.canceled"] and changed.json["active"] is False
+    assert server.delete(path).status == 204
+    problem(server.get(path), 404, "webhook_not_found")
+
+
+def test_a_webhook_of_the_other_door_hears_of_reports_too(sales, receiver):
+    sales.post("/webhooks", {"url": receiver.url, "events": ["report.completed"], "format": "json"})
+    task = submit(sales)
+    document = json.loads(receiver.next().raw)
+    assert document["type"] == "report.completed"
+    assert document["data"] == {"taskId": task, "status": "completed", "resultUrl": f"/api/reports/{task}/download"}
+
+
+# --- errors
+
+@pytest.mark.parametrize("body, status, code, pointer", [
+    ({}, 400, "missing_report_type", "/reportType"),
+    ({"reportType": 7}, 400, "invalid_report_type", "/reportType"),
+    ({"reportType": "../etc"}, 400, "invalid_report_type", "/reportType"),
+    ({"reportType": "unknown"}, 422, "report_definition_not_found", "/reportType"),
+    ({"reportType": "tasks", "format": "docx"}, 400, "invalid_report_format", "/format"),
+    ({"reportType": "documents"}, 400, "invalid_report_parameters", "/parameters/index"),
+    ({"reportType": "tasks", "parameters": {"filter": "a ="}}, 400, "invalid_report_filter", "/parameters/filter"),
+    ({"reportType": "tasks", "parameters": {"sort": ["a:up"]}}, 400, "invalid_report_sort", "/parameters/sort"),
+    ({"reportType": "tasks", "parameters": {"limit": 0}}, 400, "invalid_report_definition", "/parameters/limit"),
+    ({"reportType": "tasks", "webhookUrl": "not a url"}, 400, "invalid_callback_url", "/webhookUrl"),
+    ({"reportType": "tasks", "webhookUrl": "http://a/", "webhookToken": "a b"}, 400, "invalid_callback_token", "/webhookToken"),
+    ({"reportType": "tasks", "webhookUrl": "http://a/", "webhookSecret": "x"}, 400, "invalid_callback_secret",
+     "/webhookSecret"),
+    ({"reportType": "tasks", "surprise": 1}, 400, "bad_request", "/surprise")])
+def test_a_refused_report_names_the_field(shared, body, status, code, pointer):
+    problem(shared.post("/api/reports", body), status, code, pointer)
+
+
+@pytest.mark.parametrize("body, code, pointer", [
+    ({"callbackUrl": "http://a/"}, "missing_callback_event", "/event"),
+    ({"event": "report.completed"}, "missing_callback_url", "/callbackUrl"),
+    ({"event": "report.begun", "callbackUrl": "http://a/"}, "invalid_callback_event", "/event"),
+    ({"events": [], "callbackUrl": "http://a/"}, "invalid_callback_event", "/events"),
+    ({"event": "*", "callbackUrl": "a"}, "invalid_callback_url", "/callbackUrl"),
+    ({"event": "*", "callbackUrl": "http://a/", "headers": {"a b": "c"}}, "invalid_callback_headers", "/headers"),
+    ({"event": "*", "callbackUrl": "http://a/", "secret": "short"}, "invalid_callback_secret", "/secret"),
+    ({"event": "*", "callbackUrl": "http://a/", "active": 1}, "invalid_callback_active", "/active")])
+def test_a_refused_webhook_names_the_field(shared, body, code, pointer):
+    problem(shared.post("/api/webhooks", body), 400, code, pointer)
+
+
+@pytest.mark.parametrize("body, code, pointer", [
+    ({"indexx": "a"}, "invalid_report_definition", None),
+    ({"source": "files"}, "invalid_report_definition", "/source"),
+    ({"index": "a b"}, "invalid_report_definition", "/index"),
+    ({"fields": []}, "invalid_report_definition", "/fields"),
+    ({"fields": [""]}, "invalid_report_definition", "/fields/0"),
+    ({"aggregates": [{"function": "median", "field": "a"}]}, "invalid_report_definition", "/aggregates/0/function"),
+    ({"aggregates": [{"function": "sum"}]}, "invalid_report_definition", "/aggregates/0"),
+    ({"groupBy": ["a"], "fields": ["b"]}, "invalid_report_definition", None),
+    ({"groupBy": ["count"], "aggregates": [{"function": "count"}]}, "invalid_report_definition", None),
+    ({"source": "tasks", "index": "a"}, "invalid_report_definition", None),
+    ([], "invalid_report_definition", None)])
+def test_a_refused_definition_names_the_field(shared, body, code, pointer):
+    problem(shared.put("/api/report-definitions/mine", body), 400, code, pointer)
+
+
+def test_other_errors_of_this_door_are_problems_too(shared):
+    problem(shared.get("/api/reports/99999"), 404, "report_not_found")
+    problem(shared.get("/api/reports/x/download"), 404, "report_not_found")
+    problem(shared.put("/api/report-definitions/tasks", {}), 409, "immutable_report_definition")
+    problem(shared.get("/api/reports/1/nothing"), 404, "route_not_found")
+    problem(shared.put("/api/reports/1", {}), 405, "method_not_allowed")
+    problem(shared.post("/api/reports", "{", headers={"Content-Type": "application/json"}), 400, "malformed_payload")
+    problem(shared.post("/api/reports", "x" * 5_000_000, headers={"Content-Type": "application/json"}), 413,
+            "payload_too_large")
+    problem(shared.get("/api/reports?limit=-1"), 400, "invalid_task_limit")
+
+
+def test_keys_see_the_reports_of_their_indexes_only(start_server):
+    master = {"Authorization": "Bearer master-key-of-16-bytes"}
+    server = start_server(*LOOPBACK, "--master-key", "master-key-of-16-bytes")
+    problem(server.get("/api/reports"), 401, "missing_authorization_header")
+    made = server.post("/keys", {"actions": ["documents.get"], "indexes": ["other"], "expiresAt": None}, headers={
+        **master, "Content-Type": "application/json"})
+    limited = {"Authorization": "Bearer " + made.json["key"]}
+    json_type = {"Content-Type": "application/json"}
+    parameters = {"reportType": "documents", "parameters": {"index": "sales"}}
+    problem(server.post("/api/reports", parameters, headers={**limited, **json_type}), 403, "invalid_api_key")
+    problem(server.post("/api/reports", {"reportType": "tasks"}, headers={**limited, **json_type}), 403, "invalid_api_key")
+    task = server.post("/api/reports", parameters, headers={**master, **json_type}).json["taskId"]
+    problem(server.get(f"/api/reports/{task}/status", headers=limited), 404, "report_not_found")
+    assert server.get("/api/reports", headers=limited).json["results"] == []
+    assert server.get("/api/reports", headers=master).json["results"][0]["taskId"] == task
