@@ -198,7 +198,7 @@ read_filter(const struct input *in, struct report_definition *d)
 {
     struct filter *filter = NULL;
     struct buf text = BUF_INIT;
-    struct filter_rules *all = filter_rules_new(STR("[\"*\",\"_geo\",\"_geojson\"]"));
+    struct filter_rules *all = filter_rules_new(REPORT_FILTERABLE);
     int rc = filter_parse(in->value, ERR_INVALID_REPORT_FILTER, &filter, in->err);
     if (rc > 0 && filter_check_features(filter, FILTER_CONTAINS, ERR_INVALID_REPORT_FILTER,
                                         in->err) == 0)

@@ -41,6 +41,11 @@ void report_definition_done(struct report_definition *d); /* accepts a zeroed on
  * "" for a body). Does not look whether the index exists: it may come later. */
 int report_definition_read(const struct json *body, const char *at, struct report_definition *ret,
                            struct err *err);
+/* A report reads every row anyway: filters need no setting of the index. filterableAttributes as if
+ * everything were filterable. */
+#define REPORT_FILTERABLE                                                                          \
+    STR("[\"_geo\",\"_geojson\",{\"attributePatterns\":[\"*\"],\"features\":{\"facetSearch\":true,"    \
+        "\"filter\":{\"equality\":true,\"comparison\":true}}}]")
 bool report_is_grouped(const struct report_definition *d);
 const char *report_source_name(enum report_source s);
 

@@ -230,8 +230,15 @@ static int
 check_format(struct str format, struct err *err)
 {
     struct buf message = BUF_INIT;
-    if (report_format_find(format) != NULL)
+    const struct report_format *found = report_format_find(format);
+    if (found != NULL && found->begin != NULL)
         return 0;
+    if (found != NULL) {
+        (void) err_set(err, ERR_INVALID_REPORT_FORMAT,
+                       "This server was built without the format `%s`.", found->name);
+        err_set_path(err, ".format");
+        return -1;
+    }
     buf_addf(&message, "Unknown value `%.*s` at `.format`: expected one of ", STR_ARG(format));
     for (size_t i = 0; report_format_at(i) != NULL; i++)
         buf_addf(&message, "%s`%s`", i == 0 ? "" : ", ", report_format_at(i)->name);

@@ -295,7 +295,7 @@ static const struct report_format format_html = {.name = "html",
                                                  .free = writer_free};
 
 static const struct report_format *const formats[] = {&format_json, &format_ndjson, &format_csv,
-                                                      &format_html};
+                                                      &format_html, &report_format_pdf};
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
 
 const struct report_format *

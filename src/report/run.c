@@ -222,7 +222,7 @@ compile_filter(struct job *j)
     if (j->definition.filter == NULL)
         return 0;
     struct json_doc *doc = json_parse(str_from(j->definition.filter), NULL);
-    struct filter_rules *all = filter_rules_new(STR("[\"*\",\"_geo\",\"_geojson\"]"));
+    struct filter_rules *all = filter_rules_new(REPORT_FILTERABLE);
     int rc = doc == NULL
                  ? err_set(&j->run->err, ERR_INTERNAL, "The report's filter cannot be read.")
                  : filter_parse(json_root(doc), ERR_INVALID_REPORT_FILTER, &j->filter, &j->run->err);
@@ -278,7 +278,7 @@ read_params(struct job *j, const struct task *t)
         j->report_type = mem_strndup(type.data, type.len);
         j->format = report_format_find(json_string(json_get_c(root, "format")));
         rc = report_definition_read(definition, "", &j->definition, &j->run->err);
-        if (rc == 0 && j->format == NULL)
+        if (rc == 0 && (j->format == NULL || j->format->begin == NULL))
             rc = err_set(&j->run->err, ERR_INVALID_REPORT_FORMAT,
                          "This server was built without the format of this report.");
     }

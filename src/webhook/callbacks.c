@@ -356,12 +356,13 @@ callbacks_take_url(struct webhooks *w, const struct callback_url *u, struct uuid
                    struct err *err)
 {
     struct url parsed = URL_INIT;
-    struct buf normal = BUF_INIT;
-    if (url_parse(u->url, &parsed, NULL) == 0)
+    struct buf normal = BUF_INIT, why = BUF_INIT;
+    if (url_parse(u->url, &parsed, &why) == 0)
         url_write(&normal, &parsed);
     else
         buf_add_str(&normal, u->url); /* add_url says what is wrong with it */
     url_done(&parsed);
+    buf_done(&why);
     *ret = identity(u, buf_str(&normal));
     buf_done(&normal);
     if (registry_find(w, ret) != NULL)

@@ -6,6 +6,7 @@ import hmac
 import io
 import json
 import re
+import zlib
 
 import pytest
 
@@ -301,6 +302,38 @@ def test_ndjson_is_one_document_a_line_as_stored(sales):
 def test_html_is_escaped(sales):
     text = make(sales, format="html").body.decode()
     assert "<h1>Sales</h1>" in text and "Köln &lt;&amp;&gt;" in text and '<td class="n">20.2</td>' in text
+
+
+def pdf_objects(body):
+    """Number to bytes of every object, found through the cross-reference table."""
+    table = int(re.search(rb"startxref\n(\d+)\n%%EOF\n$", body)[1])
+    lines = body[table:].split(b"\n")
+    assert lines[0] == b"xref"
+    offsets = [int(line[:10]) for line in lines[3:2 + int(lines[1].split()[1])]]
+    for number, offset in enumerate(offsets, 1):
+        assert body[offset:].startswith(b"%d 0 obj\n" % number)
+    return {number: body[offset:body.index(b"endobj", offset)] for number, offset in enumerate(offsets, 1)}
+
+
+def test_pdf_is_a_table_on_numbered_pages_with_unicode_text(start_server):
+    server = start_server(*LOOPBACK)
+    fill(server, [{"id": number, "name": f"Žluťoučký кот № {number} 中文 {'wide ' * (number % 40)}"} for number in range(300)])
+    result = make(server, reportType="documents", format="pdf", parameters={"index": "sales", "title": "Überblick €"})
+    if result.status != 200:
+        pytest.skip("built without PDF")
+    assert result.headers["Content-Type"] == "application/pdf" and result.body.startswith(b"%PDF-1.5\n")
+    objects = pdf_objects(result.body)
+    pages = [o for o in objects.values() if b"/Type/Page/" in o]
+    assert len(pages) > 3 and b"/Count %d/" % len(pages) in objects[2]
+    maps = zlib.decompress(objects[7].split(b"stream\n", 1)[1].rsplit(b"\nendstream", 1)[0])
+    shown = {chr(int(code, 16)) for code in re.findall(rb"<[0-9A-F]{4}><([0-9A-F]{4})>endbfchar", maps)}
+    assert set("Žluťoučký кот№Überblick€") <= shown
+    assert "Überblick €".encode("utf-16-be").hex().upper().encode() in objects[9]
+
+
+def test_an_empty_pdf_has_one_page(sales):
+    result = make(sales, format="pdf", parameters={"filter": "amount > 1000"})
+    assert len([o for o in pdf_objects(result.body).values() if b"/Type/Page/" in o]) == 1
 
 
 def test_json_tells_the_type_the_title_and_the_number_of_rows(sales):
