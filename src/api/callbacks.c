@@ -1,5 +1,5 @@
-/* /api/webhooks: who is told of reports. The rows are the registry's (webhook/callbacks.h); here are
- * this door's names for their fields, and its answers. */
+/* /api/webhooks: who is told of reports. The rows are the registry's (webhook/callbacks.h); here
+ * are this door's names for their fields, and its answers. */
 #include "webhook/callbacks.h"
 
 #include "api/body.h"
@@ -35,8 +35,9 @@ read_event(const struct field_in *in, struct str name, uint32_t *ret)
     }
     int rc = 0;
     if (bits == 0)
-        rc = field_invalid(in, "`%.*s` is no event of this server: expected one of %s`report.*` "
-                               "and `*`.",
+        rc = field_invalid(in,
+                           "`%.*s` is no event of this server: expected one of %s`report.*` "
+                           "and `*`.",
                            STR_ARG(name), buf_cstr(&all));
     *ret |= bits;
     buf_done(&all);

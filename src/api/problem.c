@@ -10,7 +10,7 @@ put_title(struct json_out *j, const char *name)
     struct buf title = BUF_INIT;
     for (size_t i = 0; name[i] != '\0'; i++) {
         bool is_first = i == 0 && name[i] >= 'a' && name[i] <= 'z';
-        buf_add_char(&title, is_first          ? (char) (name[i] - 'a' + 'A')
+        buf_add_char(&title, is_first         ? (char) (name[i] - 'a' + 'A')
                              : name[i] == '_' ? ' '
                                               : name[i]);
     }

@@ -59,8 +59,8 @@ static enum http_result
 definition_delete(struct http_call *call)
 {
     struct buf none = BUF_INIT;
-    if (reports_delete_definition(handler_api(call)->reports, handler_param(call, 0),
-                                  &call->err) < 0)
+    if (reports_delete_definition(handler_api(call)->reports, handler_param(call, 0), &call->err) <
+        0)
         return HTTP_ERROR;
     return reply_held(call, 204, &none, NULL, NULL);
 }

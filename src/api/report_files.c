@@ -105,8 +105,7 @@ read_range(struct str header, uint64_t size, struct range *ret)
 }
 
 static enum range_result
-wanted_range(struct http_call *call, const struct report_view *v, uint64_t size,
-             struct range *ret)
+wanted_range(struct http_call *call, const struct report_view *v, uint64_t size, struct range *ret)
 {
     struct str header = http_call_header(call, "Range");
     struct str condition = http_call_header(call, "If-Range");
@@ -131,9 +130,7 @@ make(void *arg, struct buf *out, int64_t deadline_us)
     (void) deadline_us; /* a piece takes well below a slice to copy */
     buf_add_str(out, str_slice(s->bytes, (size_t) s->at, (size_t) end));
     s->at = end;
-    return buf_failed(out)   ? HTTP_PIECE_FAILED
-           : s->at == s->to ? HTTP_PIECE_LAST
-                            : HTTP_PIECE_MORE;
+    return buf_failed(out) ? HTTP_PIECE_FAILED : s->at == s->to ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
 }
 
 static void
@@ -173,11 +170,10 @@ send_result(struct http_call *call, const struct report_view *v, struct str byte
         return HTTP_ERROR;
     }
     if (found == RANGE_ONE)
-        http_call_add_header(call, "Content-Range",
-                             arena_printf(call->arena, "bytes %llu-%llu/%llu",
-                                          (unsigned long long) range.from,
-                                          (unsigned long long) range.to - 1,
-                                          (unsigned long long) bytes.len));
+        http_call_add_header(
+            call, "Content-Range",
+            arena_printf(call->arena, "bytes %llu-%llu/%llu", (unsigned long long) range.from,
+                         (unsigned long long) range.to - 1, (unsigned long long) bytes.len));
     http_call_add_header(call, "Content-Disposition",
                          arena_printf(call->arena, "attachment; filename=\"%s-%u.%s\"",
                                       v->report_type, v->uid, v->extension));

@@ -106,8 +106,8 @@ monitor_url(struct http_call *call, uint32_t uid)
     bool is_tls = handler_api(call)->conf->ssl_cert_path != NULL;
     if (host.len == 0)
         return arena_printf(call->arena, "/tasks/%u", uid);
-    return arena_printf(call->arena, "%s://%.*s/tasks/%u", is_tls ? "https" : "http",
-                        STR_ARG(host), uid);
+    return arena_printf(call->arena, "%s://%.*s/tasks/%u", is_tls ? "https" : "http", STR_ARG(host),
+                        uid);
 }
 
 static void
@@ -351,8 +351,7 @@ answer(struct http_call *call, int status, struct buf *body)
         return;
     }
     struct report_view v;
-    http_call_add_header(call, "Preference-Applied",
-                         arena_printf(call->arena, "wait=%u", seconds));
+    http_call_add_header(call, "Preference-Applied", arena_printf(call->arena, "wait=%u", seconds));
     bool is_running = reports_get(handler_api(call)->reports, uid, &v) == 1;
     if (is_running) {
         is_running = !report_is_finished(&v);
@@ -484,10 +483,10 @@ struct list {
 static bool
 list_shows(const struct list *l, const struct report_view *v)
 {
-    return v->source == REPORT_OF_TASKS        ? l->sees_tasks
-           : v->source == REPORT_OF_DELIVERIES ? l->sees_deliveries
-                                               : auth_grant_sees(&l->documents,
-                                                                 str_from(v->index_uid));
+    return v->source == REPORT_OF_TASKS ? l->sees_tasks
+           : v->source == REPORT_OF_DELIVERIES
+               ? l->sees_deliveries
+               : auth_grant_sees(&l->documents, str_from(v->index_uid));
 }
 
 /* The next one that is shown: 1, 0 at the end, negative. */

@@ -45,7 +45,7 @@ add_type(const struct param_in *in, const char *name, struct str element, void *
         return 0;
     }
     struct buf all = BUF_INIT;
-    for (unsigned i = 0; i < KIND_COUNT; i++)
+    for (unsigned i = 0; i < KIND_OF_OUR_OWN; i++) /* upstream's words, hence its kinds */
         buf_addf(&all, "%s`%s`", i == 0 ? "" : ", ", task_kind_name((enum task_kind) i));
     int rc = param_invalid(in, name, "`%.*s` is not a valid task type. Available types are %s.",
                            STR_ARG(element), buf_cstr(&all));

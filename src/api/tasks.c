@@ -1,6 +1,7 @@
 /* /tasks: the rows, and listing. One task is task_wait.c's, cancelation and deletion are
  * task_change.c's; the tasks themselves and their JSON are queue/'s. */
 #include "api/task_change.h"
+#include "api/task_compact.h"
 #include "api/task_wait.h"
 #include "api/uid_listing.h"
 
@@ -76,6 +77,11 @@ static const struct route rows[] = {
      .query = &task_cancel_query,
      .status = 200,
      .summary = "Cancel tasks"},
+    {.method = HTTP_POST,
+     .pattern = "/tasks/compact",
+     .action = "tasks.compact",
+     .handler = task_compact,
+     .summary = "Give the space of deleted tasks back to the file system"},
     {.method = HTTP_DELETE,
      .pattern = "/tasks",
      .action = "tasks.delete",

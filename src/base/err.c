@@ -76,9 +76,8 @@ err_move(struct err *to, struct err *from)
 void
 err_copy(struct err *to, const struct err *from)
 {
-    struct err copy = {.code = from->code,
-                       .message = mem_strdup(from->message),
-                       .path = mem_strdup(from->path)};
+    struct err copy = {
+        .code = from->code, .message = mem_strdup(from->message), .path = mem_strdup(from->path)};
     err_move(to, &copy);
 }
 

@@ -454,6 +454,7 @@ http_client_conn_new(struct http_client *c, const struct http_client_target *tar
     evhttp_connection_set_max_headers_size(conn->evcon, HEAD_MAX_BYTES);
     evhttp_connection_set_closecb(conn->evcon, on_close, conn);
     conn->key = mem_strdup(target->key);
+    conn->key_hash = http_client_key_hash(conn->key);
     (void) evbuffer_add_cb(bufferevent_get_input(conn->bev), on_input, conn);
     (void) evbuffer_add_cb(bufferevent_get_output(conn->bev), on_output, conn);
     loop_timer_init(&conn->idle_timer, c->loop, on_idle_timeout, conn);

@@ -5,10 +5,20 @@
 #include "net/http_client_internal.h"
 
 enum {
-    IDLE_MAX = 128,         /* in all */
-    IDLE_PER_KEY_MAX = 8,   /* to one address of one origin and pool */
+    IDLE_MAX = 512,         /* in all */
+    IDLE_PER_KEY_MAX = 64,  /* to one address of one origin and pool */
     IDLE_TIMEOUT_MS = 15000 /* common servers close theirs after 5 to 75 s */
 };
+
+/* FNV-1a: one look at a key that is compared with many. */
+uint64_t
+http_client_key_hash(const char *key)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (; *key != '\0'; key++)
+        hash = (hash ^ (unsigned char) *key) * UINT64_C(1099511628211);
+    return hash;
+}
 
 static void
 idle_unlink(struct http_client_conn *conn)
@@ -24,14 +34,20 @@ idle_unlink(struct http_client_conn *conn)
     c->n_idle--;
 }
 
-/* The least recently used: of the key, or of all when key is NULL. */
+static bool
+has_key(const struct http_client_conn *conn, const char *key, uint64_t hash)
+{
+    return conn->key_hash == hash && strcmp(conn->key, key) == 0;
+}
+
+/* The least recently used: of those with the key of `like`, or of all when that is NULL. */
 static struct http_client_conn *
-idle_oldest(struct http_client *c, const char *key, size_t *ret_n)
+idle_oldest(struct http_client *c, const struct http_client_conn *like, size_t *ret_n)
 {
     struct http_client_conn *oldest = NULL;
     *ret_n = 0;
     for (struct http_client_conn *conn = c->idle; conn != NULL; conn = conn->next) {
-        if (key != NULL && strcmp(conn->key, key) != 0)
+        if (like != NULL && !has_key(conn, like->key, like->key_hash))
             continue;
         oldest = conn;
         (*ret_n)++;
@@ -40,10 +56,12 @@ idle_oldest(struct http_client *c, const char *key, size_t *ret_n)
 }
 
 static void
-idle_trim(struct http_client *c, const char *key, size_t max)
+idle_trim(struct http_client *c, const struct http_client_conn *like, size_t max)
 {
     size_t n;
-    struct http_client_conn *oldest = idle_oldest(c, key, &n);
+    if (c->n_idle <= max)
+        return;
+    struct http_client_conn *oldest = idle_oldest(c, like, &n);
     if (n <= max)
         return;
     idle_unlink(oldest);
@@ -61,16 +79,16 @@ http_client_idle_put(struct http_client_conn *conn)
     c->idle = conn;
     c->n_idle++;
     loop_timer_set_ms(&conn->idle_timer, IDLE_TIMEOUT_MS);
-    idle_trim(c, conn->key, IDLE_PER_KEY_MAX);
-    if (c->n_idle > IDLE_MAX)
-        idle_trim(c, NULL, IDLE_MAX);
+    idle_trim(c, conn, IDLE_PER_KEY_MAX);
+    idle_trim(c, NULL, IDLE_MAX);
 }
 
 struct http_client_conn *
 http_client_idle_take(struct http_client *c, const char *key)
 {
+    uint64_t hash = http_client_key_hash(key);
     for (struct http_client_conn *conn = c->idle; conn != NULL; conn = conn->next) {
-        if (strcmp(conn->key, key) != 0 || !http_client_conn_is_reusable(conn))
+        if (!has_key(conn, key, hash) || !http_client_conn_is_reusable(conn))
             continue;
         idle_unlink(conn);
         loop_timer_clear(&conn->idle_timer);

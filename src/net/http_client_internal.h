@@ -35,6 +35,7 @@ struct http_client_conn {
     struct bufferevent *bev;
     SSL *ssl;  /* NULL: plain; owned by bev */
     char *key; /* what another exchange must match to use it: pool, origin, address */
+    uint64_t key_hash;
     bool is_reused, is_tcp_connected, is_connected, is_dead;
     bool has_bytes;                /* of the present answer */
     unsigned char first_byte;      /* of the present answer */
@@ -90,6 +91,7 @@ void http_exchange_on_broken(struct http_exchange *x, const char *detail);
 void http_client_idle_put(struct http_client_conn *conn);
 /* NULL when there is none to use. */
 struct http_client_conn *http_client_idle_take(struct http_client *c, const char *key);
+uint64_t http_client_key_hash(const char *key);
 /* An idle one that was closed: freed in the next turn, safe inside its own callbacks. */
 void http_client_idle_bury(struct http_client_conn *conn);
 void http_client_idle_free_dead(struct http_client *c);

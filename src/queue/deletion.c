@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "queue/marks.h"
 #include "store/rec.h"
@@ -326,7 +327,11 @@ clean_step(void *arg, int64_t deadline_us)
     struct queue *q = arg;
     int64_t until_us = clock_mono_us() + CLEAN_US;
     if (is_clean(q)) {
+        if (q->n_cleaned > 0)
+            log_info(LOG_TARGET, "the rows of deleted tasks are gone rows=%llu",
+                     (unsigned long long) q->n_cleaned);
         q->is_deleting = false;
+        q->n_cleaned = 0;
         return SLICE_IDLE;
     }
     if (until_us < deadline_us)
@@ -337,6 +342,8 @@ clean_step(void *arg, int64_t deadline_us)
         rc = clean_set(q, txn, &deleted_batches, until_us, remove_batch);
     if (rc < 0)
         turn_fail(q->turn, rc);
+    else
+        q->n_cleaned += (uint64_t) rc;
     q->cleaned.fn = on_cleaned;
     q->cleaned.arg = q;
     turn_wait(q->turn, &q->cleaned);

@@ -195,6 +195,7 @@ struct queue {
     bool is_deleting;       /* there may be tasks that are deleted though their rows are there */
     struct loop_slice cleaning;
     struct loop_timer clean_again;
+    uint64_t n_cleaned; /* rows, for the log */
     struct turn_waiter cleaned;
 
     struct in_flight *in_flight[IN_FLIGHT_BUCKETS];

@@ -27,7 +27,8 @@ enum task_kind {
     KIND_NETWORK_TOPOLOGY_CHANGE,
     KIND_DSR_UPDATE,
     KIND_DSR_CLEAR,
-    KIND_WEBHOOK_REPLAY, /* ours, as those below */
+    KIND_OF_OUR_OWN, /* from here on unknown to upstream and to strict client libraries */
+    KIND_WEBHOOK_REPLAY = KIND_OF_OUR_OWN,
     KIND_INDEX_STAGE,
     KIND_INDEX_DEPLOY,
     KIND_REPORT,

@@ -200,8 +200,8 @@ read_filter(const struct input *in, struct report_definition *d)
     struct buf text = BUF_INIT;
     struct filter_rules *all = filter_rules_new(REPORT_FILTERABLE);
     int rc = filter_parse(in->value, ERR_INVALID_REPORT_FILTER, &filter, in->err);
-    if (rc > 0 && filter_check_features(filter, FILTER_CONTAINS, ERR_INVALID_REPORT_FILTER,
-                                        in->err) == 0)
+    if (rc > 0 &&
+        filter_check_features(filter, FILTER_CONTAINS, ERR_INVALID_REPORT_FILTER, in->err) == 0)
         rc = filter_check(filter, all, ERR_INVALID_REPORT_FILTER, in->err);
     else if (rc > 0)
         rc = -1;
@@ -331,9 +331,9 @@ static const struct member {
     const char *name;
     member_reader *read;
 } members[] = {
-    {"source", read_source},   {"index", read_index},           {"filter", read_filter},
-    {"sort", read_sort},       {"fields", read_fields},         {"groupBy", read_group_by},
-    {"limit", read_limit},     {"aggregates", read_aggregates}, {"title", read_title},
+    {"source", read_source}, {"index", read_index},           {"filter", read_filter},
+    {"sort", read_sort},     {"fields", read_fields},         {"groupBy", read_group_by},
+    {"limit", read_limit},   {"aggregates", read_aggregates}, {"title", read_title},
 };
 enum { MEMBERS = sizeof(members) / sizeof(members[0]) };
 

@@ -44,7 +44,8 @@ int report_definition_read(const struct json *body, const char *at, struct repor
 /* A report reads every row anyway: filters need no setting of the index. filterableAttributes as if
  * everything were filterable. */
 #define REPORT_FILTERABLE                                                                          \
-    STR("[\"_geo\",\"_geojson\",{\"attributePatterns\":[\"*\"],\"features\":{\"facetSearch\":true,"    \
+    STR("[\"_geo\",\"_geojson\",{\"attributePatterns\":[\"*\"],\"features\":{\"facetSearch\":"     \
+        "true,"                                                                                    \
         "\"filter\":{\"equality\":true,\"comparison\":true}}}]")
 bool report_is_grouped(const struct report_definition *d);
 const char *report_source_name(enum report_source s);

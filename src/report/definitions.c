@@ -185,7 +185,8 @@ reports_write_definitions(struct reports *r, struct buf *at, struct buf *out, in
     return rc;
 }
 
-/* --- what a request makes of one --------------------------------------------------------------- */
+/* --- what a request makes of one ---------------------------------------------------------------
+ */
 
 void
 report_plan_done(struct report_plan *p)
@@ -207,9 +208,9 @@ overlay(struct str text, const struct report_request *q, struct report_plan *ret
                        "The definition with these parameters has more than %d bytes.",
                        REPORT_DEFINITION_MAX_BYTES);
     struct json_doc *doc = json_parse(buf_str(&ret->text), NULL);
-    int rc = doc == NULL ? err_set(err, ERR_INTERNAL, "The definition cannot be read.")
-                         : report_definition_read(json_root(doc), ".parameters", &ret->definition,
-                                                  err);
+    int rc = doc == NULL
+                 ? err_set(err, ERR_INTERNAL, "The definition cannot be read.")
+                 : report_definition_read(json_root(doc), ".parameters", &ret->definition, err);
     json_doc_free(doc);
     return rc;
 }
@@ -263,8 +264,8 @@ reports_plan(struct reports *r, const struct report_request *q, struct report_pl
     else if (rc == 0)
         rc = err_not_found(q->report_type, err);
     else
-        rc = err_set(err, ERR_INTERNAL, "The definition could not be read: %s.",
-                     store_strerror(rc));
+        rc =
+            err_set(err, ERR_INTERNAL, "The definition could not be read: %s.", store_strerror(rc));
     store_abort(txn);
     if (rc == 0 && check_plan(ret, err) == 0)
         return 0;

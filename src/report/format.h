@@ -18,7 +18,7 @@ struct report_format {
     const char *name, *media_type, *extension;
     bool has_columns; /* is a table: columns must be known before the first row */
     size_t max_columns;
-    uint64_t max_rows; /* 0: no limit */
+    uint64_t max_rows;                                               /* 0: no limit */
     void *(*begin)(const struct report_head *head, struct buf *out); /* head outlives it */
     /* text: the row's object as JSON; object: the same, parsed. */
     void (*row)(void *w, struct str text, const struct json *object, struct buf *out);

@@ -72,6 +72,7 @@ struct pdf {
     uint32_t *unicode; /* of a used glyph */
     double width, height;
     double *x, *widths; /* of the columns */
+    bool *is_number;    /* whether a column's first rows hold numbers only */
     size_t n_columns;
     struct cell *sample;
     size_t n_sample;
@@ -196,7 +197,7 @@ fitting(const struct pdf *p, struct str s, double width)
         if (used > width && at > 0)
             return space > 0 ? space : at;
         at = next;
-        if (c == ' ' || c == '-' || c == '/')
+        if (c == ' ' || c == '/')
             space = at;
     }
     return s.len;
@@ -242,8 +243,8 @@ draw_cell(struct pdf *p, const struct cell *cell, size_t column)
         struct str line = str_trim(str_slice(s, 0, len));
         struct place here = at;
         if (cell->is_number && len == s.len && n == 1)
-            here.x = p->x[column] + p->widths[column] - CELL_PADDING -
-                     text_width(p, line, TEXT_SIZE);
+            here.x =
+                p->x[column] + p->widths[column] - CELL_PADDING - text_width(p, line, TEXT_SIZE);
         draw(p, &here, line);
         s = str_slice(s, len, s.len);
     }
@@ -274,7 +275,8 @@ draw_names(struct pdf *p)
 {
     struct cell *cells = mem_new(p->n_columns, sizeof(*cells));
     for (size_t i = 0; i < p->n_columns; i++)
-        cells[i].text = mem_strndup(p->head->columns[i].data, p->head->columns[i].len);
+        cells[i] = (struct cell){mem_strndup(p->head->columns[i].data, p->head->columns[i].len),
+                                 p->is_number[i]};
     double height = row_height(p, cells);
     fill(p, "0.87 0.9 0.94", height);
     for (size_t i = 0; i < p->n_columns; i++) {
@@ -317,7 +319,7 @@ draw_footer(struct pdf *p)
     struct place at = {MARGIN, MARGIN - 12, 7};
     draw(p, &at, str_from(p->head->title));
     (void) snprintf(text, sizeof(text), "Page %u of ", p->n_pages + 1);
-    at.x = p->width - MARGIN - 40 - text_width(p, str_from(text), at.size);
+    at.x = p->width - MARGIN - 16 - text_width(p, str_from(text), at.size);
     draw(p, &at, str_from(text));
     at.x += text_width(p, str_from(text), at.size);
     buf_addf(&p->content, "q 1 0 0 1 %.2f %.2f cm /N Do Q\n", at.x, at.y);
@@ -397,6 +399,21 @@ choose_widths(struct pdf *p)
     free(natural);
 }
 
+/* A column's name stands where its numbers stand. */
+static void
+choose_alignment(struct pdf *p)
+{
+    for (size_t i = 0; i < p->n_columns; i++) {
+        bool has_number = false, has_text = false;
+        for (size_t k = 0; k < p->n_sample; k++) {
+            const struct cell *cell = &p->sample[k * p->n_columns + i];
+            has_number = has_number || cell->is_number;
+            has_text = has_text || (!cell->is_number && cell->text[0] != '\0');
+        }
+        p->is_number[i] = has_number && !has_text;
+    }
+}
+
 static void
 free_cells(struct cell *cells, size_t n)
 {
@@ -409,6 +426,7 @@ draw_sample(struct pdf *p, struct buf *out)
 {
     p->has_widths = true;
     choose_widths(p);
+    choose_alignment(p);
     begin_page(p);
     for (size_t i = 0; i < p->n_sample; i++)
         draw_row(p, &p->sample[i * p->n_columns], out);
@@ -432,11 +450,25 @@ pdf_begin(const struct report_head *head, struct buf *out)
     p->height = is_wide ? SHORT_SIDE : LONG_SIDE;
     p->x = mem_new(p->n_columns + 1, sizeof(*p->x));
     p->widths = mem_new(p->n_columns + 1, sizeof(*p->widths));
+    p->is_number = mem_new(p->n_columns + 1, sizeof(*p->is_number));
     p->sample = mem_new(SAMPLE_ROWS * p->n_columns + 1, sizeof(*p->sample));
     enter(p, out);
     buf_add_cstr(out, "%PDF-1.5\n%\xE2\xE3\xCF\xD3\n");
     leave(p, out);
     return p;
+}
+
+/* Times on paper end with their seconds. */
+static void
+write_cell(struct buf *out, const struct json *value)
+{
+    int64_t wall_ns;
+    report_cell_write(out, value);
+    if (out->len < 20 || !clock_parse(buf_str(out), &wall_ns) || wall_ns <= 0)
+        return;
+    buf_clear(out);
+    clock_format(out, wall_ns - wall_ns % 1000000000);
+    out->data[10] = ' ';
 }
 
 static void
@@ -446,7 +478,7 @@ read_row(const struct pdf *p, const struct json *object, struct cell *cells)
     for (size_t i = 0; i < p->n_columns; i++) {
         const struct json *value = report_cell(object, p->head->columns[i]);
         buf_clear(&text);
-        report_cell_write(&text, value);
+        write_cell(&text, value);
         struct str s = buf_str(&text);
         s = str_slice(s, 0, CELL_MAX_BYTES);
         cells[i].text = mem_strndup(s.data, s.len);
@@ -530,11 +562,12 @@ put_descriptor(struct pdf *p, struct buf *out)
 {
     const struct ttf *f = &p->font;
     begin_object(p, OBJECT_DESCRIPTOR, out);
-    buf_addf(out,
-             "<</Type/FontDescriptor/FontName/AAAAAA+Report/Flags 4/FontBBox[%d %d %d %d]/"
-             "ItalicAngle 0/Ascent %d/Descent %d/CapHeight %d/StemV 80/FontFile2 %d 0 R>>\nendobj\n",
-             f->box[0], f->box[1], f->box[2], f->box[3], f->ascent, f->descent, f->ascent,
-             OBJECT_FONT_FILE);
+    buf_addf(
+        out,
+        "<</Type/FontDescriptor/FontName/AAAAAA+Report/Flags 4/FontBBox[%d %d %d %d]/"
+        "ItalicAngle 0/Ascent %d/Descent %d/CapHeight %d/StemV 80/FontFile2 %d 0 R>>\nendobj\n",
+        f->box[0], f->box[1], f->box[2], f->box[3], f->ascent, f->descent, f->ascent,
+        OBJECT_FONT_FILE);
 }
 
 static bool
@@ -689,6 +722,7 @@ pdf_free(void *arg)
     free(p->unicode);
     free(p->x);
     free(p->widths);
+    free(p->is_number);
     free(p->offsets);
     if (p->packer != NULL)
         gzip_out_free(p->packer);

@@ -103,9 +103,8 @@ report_record_put(struct store_txn *txn, uint32_t uid, const struct report_recor
     uint8_t key[4];
     struct buf value = BUF_INIT;
     report_record_encode(&value, r);
-    int rc = buf_failed(&value)
-                 ? STORE_EFULL
-                 : store_put(txn, TABLE_REPORTS, key_u32(key, uid), buf_str(&value));
+    int rc = buf_failed(&value) ? STORE_EFULL
+                                : store_put(txn, TABLE_REPORTS, key_u32(key, uid), buf_str(&value));
     buf_done(&value);
     return rc < 0 ? rc : 0;
 }

@@ -242,8 +242,7 @@ load_one(struct reports *r, uint32_t uid, const struct report_record *record)
         keep_result(r, &result);
     } else if (record->state == REPORT_PENDING) {
         struct unfinished u = {uid, record->callback};
-        r->unfinished =
-            push(r->unfinished, &r->n_unfinished, &r->unfinished_cap, sizeof(u), &u);
+        r->unfinished = push(r->unfinished, &r->n_unfinished, &r->unfinished_cap, sizeof(u), &u);
     }
     return 0;
 }

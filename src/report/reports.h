@@ -41,8 +41,7 @@ int reports_put_definition(struct reports *r, struct str name, const struct json
                            bool *ret_is_new, struct err *err);
 int reports_delete_definition(struct reports *r, struct str name, struct err *err);
 /* {"reportType":..,"builtIn":..,"definition":{..}}: 0 or -1 with err. */
-int reports_write_definition(struct reports *r, struct str name, struct buf *out,
-                             struct err *err);
+int reports_write_definition(struct reports *r, struct str name, struct buf *out, struct err *err);
 /* All of them, the built-in ones first. `at` is the cursor, begun with an empty buffer: 1 more, 0
  * the end, negative STORE_E*. */
 int reports_write_definitions(struct reports *r, struct buf *at, struct buf *out,
@@ -104,7 +103,8 @@ int reports_map(struct reports *r, uint32_t uid, struct str *ret, struct err *er
 /* Removes a result in this turn's transaction: 0 or -1 with err. */
 int reports_remove(struct reports *r, uint32_t uid, struct err *err);
 
-/* --- the queue's side: which reports a finishing batch ended, whatever its kind ----------------- */
+/* --- the queue's side: which reports a finishing batch ended, whatever its kind -----------------
+ */
 void *reports_event_begin(struct reports *r); /* NULL while no report is unfinished */
 void reports_event_add(void *builder, const struct task *t);
 int reports_event_finish(void *builder, struct store_txn *txn); /* consumes */

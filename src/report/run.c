@@ -36,14 +36,10 @@ enum phase {
 };
 /* As shown while it runs. */
 static const char *const phase_names[PHASES] = {
-    [PHASE_SCAN] = "reading rows",
-    [PHASE_MERGE] = "sorting rows",
-    [PHASE_ORDERED] = "writing rows",
-    [PHASE_GROUPS] = "computing aggregates",
-    [PHASE_MERGE_GROUPS] = "sorting groups",
-    [PHASE_ORDERED_GROUPS] = "writing rows",
-    [PHASE_END] = "finishing the file",
-    [PHASE_OVER] = "storing the result",
+    [PHASE_SCAN] = "reading rows",           [PHASE_MERGE] = "sorting rows",
+    [PHASE_ORDERED] = "writing rows",        [PHASE_GROUPS] = "computing aggregates",
+    [PHASE_MERGE_GROUPS] = "sorting groups", [PHASE_ORDERED_GROUPS] = "writing rows",
+    [PHASE_END] = "finishing the file",      [PHASE_OVER] = "storing the result",
 };
 
 struct job {
@@ -223,9 +219,10 @@ compile_filter(struct job *j)
         return 0;
     struct json_doc *doc = json_parse(str_from(j->definition.filter), NULL);
     struct filter_rules *all = filter_rules_new(REPORT_FILTERABLE);
-    int rc = doc == NULL
-                 ? err_set(&j->run->err, ERR_INTERNAL, "The report's filter cannot be read.")
-                 : filter_parse(json_root(doc), ERR_INVALID_REPORT_FILTER, &j->filter, &j->run->err);
+    int rc =
+        doc == NULL
+            ? err_set(&j->run->err, ERR_INTERNAL, "The report's filter cannot be read.")
+            : filter_parse(json_root(doc), ERR_INVALID_REPORT_FILTER, &j->filter, &j->run->err);
     if (rc > 0)
         rc = filter_check(j->filter, all, ERR_INVALID_REPORT_FILTER, &j->run->err);
     filter_rules_free(all);
@@ -381,7 +378,8 @@ write_text(struct job *j, struct str text)
     return rc;
 }
 
-/* --- the phases: 1 call again, 0 the phase is over, -1 ----------------------------------------- */
+/* --- the phases: 1 call again, 0 the phase is over, -1 -----------------------------------------
+ */
 
 static int
 add_sorted(struct job *j, uint64_t number, const struct json *row)
@@ -389,8 +387,7 @@ add_sorted(struct job *j, uint64_t number, const struct json *row)
     uint8_t bytes[8];
     buf_clear(&j->key);
     sort_key(j->sort, row, &j->key);
-    if (buf_failed(&j->key) ||
-        spill_add(j->rows, buf_str(&j->key), key_u64(bytes, number)) < 0)
+    if (buf_failed(&j->key) || spill_add(j->rows, buf_str(&j->key), key_u64(bytes, number)) < 0)
         return fail_spill(j);
     return 1;
 }
@@ -496,8 +493,8 @@ groups(struct job *j, int64_t deadline_us)
         int rc = spill_next(j->rows, &key, &payload);
         if (rc < 0)
             return fail_spill(j);
-        bool is_new = rc == 1 && j->definition.n_group_by > 0 &&
-                      !str_equal(key, buf_str(&j->open_key));
+        bool is_new =
+            rc == 1 && j->definition.n_group_by > 0 && !str_equal(key, buf_str(&j->open_key));
         if (grouping_is_open(j->grouping) && (rc == 0 || is_new)) {
             int ended = end_group(j);
             if (ended <= 0)

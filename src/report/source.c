@@ -88,13 +88,13 @@ source_total(struct source *s)
 const char *const *
 source_columns(enum report_source kind, size_t *ret_n)
 {
-    static const char *const tasks[] = {"uid",        "batchUid",  "indexUid",   "type",
-                                        "status",     "canceledBy", "details",   "error",
-                                        "duration",   "enqueuedAt", "startedAt", "finishedAt"};
+    static const char *const tasks[] = {"uid",      "batchUid",   "indexUid",  "type",
+                                        "status",   "canceledBy", "details",   "error",
+                                        "duration", "enqueuedAt", "startedAt", "finishedAt"};
     static const char *const deliveries[] = {
-        "id",           "webhookUuid", "eventId",    "eventType", "batchUid",     "tasks",
-        "sequence",     "state",       "cause",      "part",      "parts",        "attemptCount",
-        "lastOutcome",  "lastStatus",  "createdAt",  "nextAttemptAt", "finishedAt"};
+        "id",          "webhookUuid", "eventId",   "eventType",     "batchUid",  "tasks",
+        "sequence",    "state",       "cause",     "part",          "parts",     "attemptCount",
+        "lastOutcome", "lastStatus",  "createdAt", "nextAttemptAt", "finishedAt"};
     *ret_n = kind == REPORT_OF_TASKS ? sizeof(tasks) / sizeof(tasks[0])
                                      : sizeof(deliveries) / sizeof(deliveries[0]);
     return kind == REPORT_OF_TASKS ? tasks : deliveries;

@@ -44,7 +44,7 @@ struct spill {
     struct offsets {
         size_t at;
         uint32_t key_len, payload_len;
-    } *offsets;
+    } * offsets;
     struct entry *entries; /* of the buffer, sorted; made when it is complete */
     size_t n_offsets, next_entry;
     struct run *runs;
@@ -180,8 +180,8 @@ sort_buffer(struct spill *s)
     for (size_t i = 0; i < s->n_offsets; i++) {
         const struct offsets *o = &s->offsets[i];
         const char *at = s->bytes.data + o->at;
-        s->entries[i] = (struct entry){str_make(at, o->key_len),
-                                       str_make(at + o->key_len, o->payload_len)};
+        s->entries[i] =
+            (struct entry){str_make(at, o->key_len), str_make(at + o->key_len, o->payload_len)};
     }
     qsort(s->entries, s->n_offsets, sizeof(*s->entries), compare_entries);
 }

@@ -95,22 +95,23 @@ ttf_open(struct ttf *f, struct str bytes)
 static uint32_t
 glyph_of_plane(struct str map, uint32_t c)
 {
-    uint32_t n = u16(map, 6) / 2;
-    for (uint32_t i = 0; i < n && c <= 0xFFFF; i++) {
-        size_t at = 14 + 2 * (size_t) i;
-        if (u16(map, at) < c)
-            continue;
-        uint32_t first = u16(map, at + 2 + 2 * n), delta = u16(map, at + 2 + 4 * n);
-        size_t offsets = at + 2 + 6 * n;
-        uint32_t offset = u16(map, offsets);
-        if (first > c)
-            return 0;
-        if (offset == 0)
-            return (c + delta) & 0xFFFF;
-        uint32_t glyph = u16(map, offsets + offset + 2 * (size_t) (c - first));
-        return glyph == 0 ? 0 : (glyph + delta) & 0xFFFF;
+    uint32_t n = u16(map, 6) / 2, i = 0, to = n;
+    while (i < to) { /* the first segment that ends at c or behind */
+        uint32_t middle = i + (to - i) / 2;
+        if (u16(map, 14 + 2 * (size_t) middle) < c)
+            i = middle + 1;
+        else
+            to = middle;
     }
-    return 0;
+    size_t at = 14 + 2 * (size_t) i, offsets = at + 2 + 6 * (size_t) n;
+    uint32_t first = u16(map, at + 2 + 2 * n), delta = u16(map, at + 2 + 4 * n);
+    uint32_t offset = u16(map, offsets);
+    if (i == n || c > 0xFFFF || first > c)
+        return 0;
+    if (offset == 0)
+        return (c + delta) & 0xFFFF;
+    uint32_t glyph = u16(map, offsets + offset + 2 * (size_t) (c - first));
+    return glyph == 0 ? 0 : (glyph + delta) & 0xFFFF;
 }
 
 static uint32_t
@@ -278,10 +279,14 @@ ttf_subset(const struct ttf *f, const uint8_t *bits, struct buf *out)
     buf_add_str(&head, f->head);
     if (head.len > 51)
         head.data[50] = 0, head.data[51] = 1; /* long offsets */
-    const struct str parts[TABLES] = {table(f->bytes, "cvt "), table(f->bytes, "fpgm"),
-                                      buf_str(&glyf),          buf_str(&head),
-                                      f->hhea,                 f->hmtx,
-                                      buf_str(&loca),          f->maxp,
+    const struct str parts[TABLES] = {table(f->bytes, "cvt "),
+                                      table(f->bytes, "fpgm"),
+                                      buf_str(&glyf),
+                                      buf_str(&head),
+                                      f->hhea,
+                                      f->hmtx,
+                                      buf_str(&loca),
+                                      f->maxp,
                                       table(f->bytes, "prep")};
     put_font(out, tags, parts);
     buf_done(&glyf);

@@ -331,6 +331,7 @@ store_begin_write(struct store_env *env, struct store_txn **ret)
         free(txn);
         return store_translate(rc);
     }
+    env->n_writers++;
     *ret = txn;
     return 0;
 }
@@ -354,6 +355,7 @@ int
 store_commit(struct store_txn *txn)
 {
     int rc = EIO;
+    txn->env->n_writers -= txn->mdb != NULL;
     if (txn->mdb != NULL)
         rc = txn->env->redo != NULL ? redo_commit(txn->env, txn->mdb) : mdb_txn_commit(txn->mdb);
     if (rc != 0)
@@ -372,6 +374,7 @@ store_abort(struct store_txn *txn)
         txn->env->spare[txn->env->n_spare++] = txn;
         return;
     }
+    txn->env->n_writers -= txn->is_write && txn->mdb != NULL;
     if (txn->mdb != NULL)
         mdb_txn_abort(txn->mdb);
     free(txn);

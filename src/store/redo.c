@@ -386,6 +386,12 @@ checkpoint(struct store_env *env, bool is_clean)
     return store_translate(rc);
 }
 
+size_t
+redo_durable_txn(const struct redo *r)
+{
+    return r->state == REDO_READY && r->pin != NULL ? mdb_txn_id(r->pin) : 0;
+}
+
 static void
 close_pinned(struct store_env *env)
 {
@@ -417,13 +423,27 @@ reopen(struct store_env *env)
     return 0;
 }
 
+/* LMDB gave itself up when it could not write a meta page: nobody knows what that page says. Not
+ * while a write transaction is open. */
+static bool
+is_given_up(struct store_env *env)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    if (rc == 0)
+        mdb_txn_abort(txn);
+    if (rc == MDB_PANIC)
+        env->redo->state = REDO_BROKEN;
+    return rc == MDB_PANIC;
+}
+
 int
 store_env_checkpoint(struct store_env *env)
 {
     struct redo *r = env->redo;
     if (r == NULL)
         return 0;
-    if (r->state == REDO_BROKEN || r->journal == NULL)
+    if (r->state == REDO_BROKEN || r->journal == NULL || is_given_up(env))
         return STORE_EIO;
     return r->state == REDO_REOPEN ? reopen(env) : checkpoint(env, false);
 }
@@ -470,8 +490,8 @@ void
 redo_close(struct store_env *env)
 {
     struct redo *r = env->redo;
-    if (env->mdb != NULL && r->journal != NULL &&
-        (r->state == REDO_READY || r->state == REDO_OWES) && checkpoint(env, true) != 0)
+    bool is_in_use = env->mdb != NULL && (r->state == REDO_READY || r->state == REDO_OWES);
+    if (is_in_use && (is_given_up(env) || checkpoint(env, true) != 0))
         log_warn("store", "the next start will replay the journal dir=%s", r->dir);
     close_pinned(env);
 }

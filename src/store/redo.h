@@ -20,5 +20,7 @@ int redo_commit(struct store_env *env, MDB_txn *mdb);
 void redo_note_put(struct redo *r, int table, struct str key, struct str value);
 void redo_note_delete(struct redo *r, int table, struct str key);
 void redo_note_clear(struct redo *r, int table);
+/* The transaction whose state a crash would go back to before the journal is read; 0: unknown. */
+size_t redo_durable_txn(const struct redo *r);
 size_t redo_mark(const struct redo *r);
 void redo_strike(struct redo *r, size_t mark);

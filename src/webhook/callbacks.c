@@ -213,8 +213,8 @@ create_from(struct webhooks *w, struct webhook_settings *s, uint32_t events, str
 }
 
 int
-callbacks_create(struct webhooks *w, const struct json *settings, uint32_t events,
-                 struct uuid *ret, struct err *err)
+callbacks_create(struct webhooks *w, const struct json *settings, uint32_t events, struct uuid *ret,
+                 struct err *err)
 {
     struct webhook_settings s;
     if (count(w, WEBHOOK_REPORTS) >= CALLBACK_WEBHOOKS_MAX)

@@ -36,7 +36,7 @@ struct callback_view {
 };
 /* The one with that id: 0, or -1 with err (webhook_not_found). Valid until something changes. */
 int callbacks_get(struct webhooks *w, struct str id, struct callback_view *ret, struct err *err);
-/* The next one from *at on (begin with 0), by age: false at the end. */
+/* The next one from *at on (begin with 0), by age in milliseconds: false at the end. */
 bool callbacks_next(struct webhooks *w, size_t *at, struct callback_view *ret);
 /* {"name":"value",...} with Authorization redacted. */
 void callback_write_headers(struct json_out *j, const struct callback_view *v);

@@ -32,7 +32,8 @@ struct delivery_budget {
 int delivery_listing_step(struct delivery_listing *l, struct buf *out,
                           const struct delivery_budget *budget);
 
-/* The first delivery with a number >= from, whoever it is for, as listings show it: 1 / 0 / negative.
+/* The first delivery with a number >= from, whoever it is for, as listings show it: 1 / 0 /
+ * negative.
  */
 int deliveries_next(struct store_txn *txn, uint64_t from, uint64_t *ret_number, struct buf *out);
 

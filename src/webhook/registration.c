@@ -1,9 +1,9 @@
 /* The API's side of registered webhooks (contract 7): bodies to webhooks, in upstream's order of
  * checks. Owns no state: that is registry.c's. */
+#include "webhook/registration.h"
 #include "base/mem.h"
 #include "store/env.h"
 #include "webhook/record.h"
-#include "webhook/registration.h"
 #include "webhook/state.h"
 
 enum { WARNINGS_A_SECOND = 5 };

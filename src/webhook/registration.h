@@ -3,8 +3,8 @@
  * to the folder. */
 #include "webhook/settings.h"
 
-/* Checks the draft with its policy changed and takes it into the registry. The change is used up. 0,
- * or -1 with err. */
+/* Checks the draft with its policy changed and takes it into the registry. The change is used up.
+ * 0, or -1 with err. */
 int registration_apply(struct webhooks *w, struct webhook_draft *d, struct policy_change *change,
                        struct err *err);
 /* The headers after a PATCH: old ones, changed ones, without those that were set to null; one above

@@ -83,7 +83,7 @@ bad_values_are_told_in_upstreams_words(void **state)
                "`documentDeletion`, `settingsUpdate`, `indexCreation`, `indexDeletion`, "
                "`indexUpdate`, `indexSwap`, `taskCancelation`, `taskDeletion`, `dumpCreation`, "
                "`snapshotCreation`, `export`, `upgradeDatabase`, `indexCompaction`, "
-               "`networkTopologyChange`, `dsrUpdate`, `dsrClear`, `webhookReplay`.");
+               "`networkTopologyChange`, `dsrUpdate`, `dsrClear`.");
     list_fails("indexUids=a b", ERR_INVALID_INDEX_UID,
                "Invalid value in parameter `indexUids`: `a b` is not a valid index uid. Index uid "
                "can be an integer or a string containing only alphanumeric characters, hyphens "

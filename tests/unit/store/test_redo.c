@@ -631,6 +631,27 @@ a_commit_that_lmdb_refuses_is_taken_back(void **state)
     store_env_close(env);
 }
 
+/* Also when it is the meta page, after which LMDB does nothing any more. */
+static void
+whatever_write_of_lmdb_fails_the_next_start_finds_what_was_told(void **state)
+{
+    struct fixture *f = *state;
+    char key[16];
+    for (int skip = 0; skip < 6; skip++) {
+        (void) snprintf(key, sizeof(key), "row %d", skip);
+        for (int i = 0; i < 3; i++)
+            change_rows(f);
+        fault_set(FAULT_WRITE, "/data.mdb", EIO, skip, -1);
+        bool is_stored = put(f, key, "1") == 0;
+        assert_true(skip > 0 || !is_stored);
+        fault_clear();
+        close_all(f);
+        open_all(f);
+        assert_int_equal(has(f->env, key), is_stored);
+        assert_rows_as_in_the_model(f, f->env);
+    }
+}
+
 static void
 a_commit_that_cannot_be_taken_back_ends_the_process(void **state)
 {
@@ -750,6 +771,7 @@ main(void)
         TEST(a_journal_of_another_database_is_refused),
         TEST(a_commit_whose_journal_is_refused_did_not_happen),
         TEST(a_commit_that_lmdb_refuses_is_taken_back),
+        TEST(whatever_write_of_lmdb_fails_the_next_start_finds_what_was_told),
         TEST(a_commit_that_cannot_be_taken_back_ends_the_process),
         TEST(a_database_that_cannot_be_synced_ends_the_process_and_loses_nothing),
         TEST(want_of_space_at_a_checkpoint_refuses_writes_until_there_is_some),

@@ -215,6 +215,7 @@ the_room_of_removed_deliveries_is_used_again(void **state)
         fixture_restart(f);
         fixture_run_until(f, is_quiet);
         assert_int_equal(fixture_commit(f), 0);
+        assert_int_equal(store_env_checkpoint(turn_env(f->turn)), 0);
         if (round == 1)
             after_first = file_bytes(f);
     }
