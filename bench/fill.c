@@ -1,6 +1,6 @@
 /* Fills a data directory with finished tasks, through the real queue with operations that do
- * nothing: bench/fill DIR N. Ten indexes take turns, batches hold up to 50 tasks, one task in twenty
- * fails, one in a hundred is canceled. For measuring only. */
+ * nothing: bench/fill DIR N. Ten indexes take turns, batches hold up to 50 tasks, one task in
+ * twenty fails, one in a hundred is canceled. For measuring only. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>

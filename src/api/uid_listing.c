@@ -64,8 +64,8 @@ start_in(const struct uid_listing *l, uint32_t chunk)
     return (f->reverse ? chunk > from : chunk < from) ? all : BITS_COUNT;
 }
 
-/* The next chunk with its members, counted: 1 / 0 / negative. One that was begun in an earlier piece
- * is read again: what is shown is what it is now. */
+/* The next chunk with its members, counted: 1 / 0 / negative. One that was begun in an earlier
+ * piece is read again: what is shown is what it is now. */
 static int
 next_chunk(struct uid_listing *l, struct store_txn *txn, uint32_t *ret_chunk, struct bits *ret)
 {

@@ -1,7 +1,7 @@
 #pragma once
 /* Listing tasks or batches by uid (contract 1.9, 2.4): from the newest down or, reversed, from the
- * oldest up; {results, total, limit, from, next}. A generator for reply_listing that walks the chunks
- * of a selection and keeps only a cursor. */
+ * oldest up; {results, total, limit, from, next}. A generator for reply_listing that walks the
+ * chunks of a selection and keeps only a cursor. */
 #include "api/handler.h"
 #include "api/task_filter.h"
 #include "queue/query.h"
@@ -32,9 +32,9 @@ struct uid_listing {
     void *item;
     /* the cursor */
     bool is_prepared, has_begun;
-    bool is_in_chunk;  /* within chunk, at is the next position to look at */
-    uint64_t chunk;    /* the next to look at (descending: + 1) */
-    unsigned at;       /* BITS_COUNT: the chunk is done */
+    bool is_in_chunk;               /* within chunk, at is the next position to look at */
+    uint64_t chunk;                 /* the next to look at (descending: + 1) */
+    unsigned at;                    /* BITS_COUNT: the chunk is done */
     uint64_t total, matched, shown; /* matched: those from `from` on */
     bool has_first, has_next;
     uint32_t first, next;

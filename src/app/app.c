@@ -82,18 +82,38 @@ hook_event_begin(void *arg, uint32_t batch_uid)
     return kept;
 }
 
+/* As struct event_line_facts wants them. */
+static struct str
+list_indexes(const struct task *t, struct buf *out)
+{
+    if (t->n_also_indexes == 0)
+        return str_from(t->index_uid);
+    if (t->index_uid != NULL)
+        buf_add_cstr(out, t->index_uid);
+    for (uint32_t i = 0; i < t->n_also_indexes; i++) {
+        buf_add_char(out, ',');
+        buf_add_cstr(out, t->also_indexes[i]);
+    }
+    return buf_str(out);
+}
+
 static int
 hook_event_add(void *builder, struct store_txn *txn, const struct task *t, struct str line)
 {
     struct batch_news *news = builder;
+    struct buf uids = BUF_INIT;
     struct event_line_facts facts = {
-        .index_uid = str_from(t->index_uid),
+        .index_uids = list_indexes(t, &uids),
         .kind = (uint8_t) t->kind,
         .status = (uint8_t) t->status,
     };
     if (news->reports != NULL)
         reports_event_add(news->reports, t);
-    return news->webhooks == NULL ? 0 : webhooks_event_add(news->webhooks, txn, &facts, line);
+    int rc = buf_failed(&uids) ? STORE_EFULL : 0;
+    if (rc == 0 && news->webhooks != NULL)
+        rc = webhooks_event_add(news->webhooks, txn, &facts, line);
+    buf_done(&uids);
+    return rc;
 }
 
 static int

@@ -40,8 +40,8 @@ struct auth_request {
 int auth_decide(const struct auth *a, const struct auth_request *request, struct auth_grant *ret,
                 struct err *err);
 
-/* Whether the header names the master key or an API key, whatever that may do: for doors that tell a
- * wrong key from one without the right. */
+/* Whether the header names the master key or an API key, whatever that may do: for doors that tell
+ * a wrong key from one without the right. */
 bool auth_knows_key(const struct auth *a, struct str authorization);
 
 bool auth_grant_sees(const struct auth_grant *grant, struct str index_uid);

@@ -47,12 +47,12 @@ struct conf {
     uint64_t max_batched_tasks;        /* UINT64_MAX: unlimited; 0: the scheduler never runs */
     uint64_t batched_tasks_total_size; /* bytes of payload a batch */
     uint64_t max_tasks, max_task_db_bytes;
-    uint64_t webhook_timeout_ms;       /* an attempt, default 30 s */
+    uint64_t webhook_timeout_ms;                           /* an attempt, default 30 s */
     uint64_t webhook_payload_tasks, webhook_payload_bytes; /* above: split; 100,000 and 50 MiB */
     uint64_t webhook_retention_s;     /* of finished deliveries, default 7 days */
     uint64_t webhook_retention_bytes; /* of all deliveries with their events, default 1 GiB */
-    uint64_t report_lifetime_s; /* of finished reports, default 24 h */
-    uint64_t report_max_bytes;  /* of all results together, default 1 GiB */
+    uint64_t report_lifetime_s;       /* of finished reports, default 24 h */
+    uint64_t report_max_bytes;        /* of all results together, default 1 GiB */
     uint64_t webhook_parked_s;        /* of what is owed to a disabled webhook, default 14 days */
     uint64_t webhook_parked_bytes;    /* of that, a webhook, default 256 MiB */
     uint64_t max_connections, idle_timeout_s, min_free_disk_bytes, checkpoint_commits;

@@ -101,6 +101,7 @@ exchange_free(struct http_exchange *x)
     buf_done(&x->body);
     buf_done(&x->response);
     buf_done(&x->response_headers);
+    free(x->addresses);
     free(x->host);
     if (x->target != NULL)
         mem_wipe(x->target, strlen(x->target)); /* queries hold tokens */
@@ -159,7 +160,9 @@ connection_key(const struct http_exchange *x, size_t at, char *address, size_t c
 {
     struct buf key = BUF_INIT;
     address_format((const struct sockaddr *) &x->addresses[at], address, cap);
-    buf_addf(&key, "%s\n%s", x->origin_key, address);
+    buf_add_cstr(&key, x->origin_key);
+    buf_add_char(&key, '\n');
+    buf_add_cstr(&key, address);
     return buf_take(&key);
 }
 
@@ -316,6 +319,7 @@ on_resolved(void *arg, const struct sockaddr_storage *addresses, size_t n, const
         buf_done(&detail);
         return;
     }
+    x->addresses = mem_new(n, sizeof(*addresses));
     memcpy(x->addresses, addresses, n * sizeof(*addresses));
     x->n_addresses = n;
     if (exchange_judge(x))
@@ -542,7 +546,10 @@ http_client_start(struct http_client *c, const struct http_client_request *reque
                   http_client_fn *fn, void *arg)
 {
     struct http_exchange *x = mem_new(1, sizeof(*x));
-    *x = (struct http_exchange){.client = c, .fn = fn, .arg = arg, .next = c->exchanges};
+    x->client = c;
+    x->fn = fn;
+    x->arg = arg;
+    x->next = c->exchanges;
     x->link = &c->exchanges;
     if (x->next != NULL)
         x->next->link = &x->next;

@@ -306,8 +306,12 @@ may_keep(const struct evhttp_request *req, const struct evkeyvalq *headers, int 
 static void
 write_lines(struct buf *out, const struct evkeyvalq *headers)
 {
-    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next)
-        buf_addf(out, "%s: %s\n", h->key, h->value);
+    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next) {
+        buf_add_cstr(out, h->key);
+        buf_add_cstr(out, ": ");
+        buf_add_cstr(out, h->value);
+        buf_add_char(out, '\n');
+    }
 }
 
 static int

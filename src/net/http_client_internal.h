@@ -151,7 +151,7 @@ struct http_exchange {
     int64_t start_us, deadline_us;
     struct loop_timer deadline, connect_share;
     struct resolver_lookup *lookup;
-    struct sockaddr_storage addresses[RESOLVER_MAX_ADDRESSES];
+    struct sockaddr_storage *addresses; /* own; NULL until they are known */
     size_t n_addresses, n_failed, at;
     struct http_client_conn *conn;
     bool fresh_only;  /* a reused connection had died: not another one */

@@ -61,10 +61,10 @@ struct http_request {
     struct http_server *server;
     struct server_conn *conn;
     struct gate gate;
-    struct evbuffer *body;  /* raw, NULL until the first byte */
-    struct evbuffer *ahead; /* what came after the request, NULL until needed */
-    struct buf extra;       /* header lines added by the handler */
-    struct err refusal;     /* set: answered with this instead of a call */
+    struct evbuffer *body;      /* raw, NULL until the first byte */
+    struct evbuffer *ahead;     /* what came after the request, NULL until needed */
+    struct buf extra;           /* header lines added by the handler */
+    struct err refusal;         /* set: answered with this instead of a call */
     struct http_pieces *pieces; /* at most one of these two while STREAMING */
     struct http_stream *stream;
     uint64_t body_limit, body_bytes;

@@ -24,7 +24,7 @@ enum {
 };
 
 struct addresses {
-    struct sockaddr_storage list[RESOLVER_MAX_ADDRESSES];
+    struct sockaddr_storage *list; /* at most RESOLVER_MAX_ADDRESSES */
     size_t n;
 };
 
@@ -257,6 +257,7 @@ add_address(struct addresses *to, int family, const void *bytes)
 {
     if (to->n == RESOLVER_MAX_ADDRESSES)
         return;
+    to->list = mem_grow(to->list, to->n + 1, sizeof(*to->list));
     struct sockaddr_storage *ss = &to->list[to->n++];
     memset(ss, 0, sizeof(*ss));
     ss->ss_family = (sa_family_t) family;
@@ -302,6 +303,7 @@ lookup_free(struct resolver_lookup *lookup)
     if (lookup->next != NULL)
         lookup->next->link = lookup->link;
     loop_timer_done(&lookup->timer);
+    free(lookup->found.list);
     free(lookup->name);
     free(lookup);
 }
@@ -318,6 +320,7 @@ lookup_free_later(void *arg)
 {
     struct resolver_lookup *lookup = arg;
     loop_timer_done(&lookup->timer);
+    free(lookup->found.list);
     free(lookup->name);
     free(lookup);
 }
@@ -543,6 +546,7 @@ answer_cached(struct resolver_lookup *lookup)
     if (e == NULL || clock_mono_us() >= e->expires_us)
         return false;
     lookup->found.n = e->n;
+    lookup->found.list = mem_new(e->n, sizeof(*e->list));
     memcpy(lookup->found.list, e->list, e->n * sizeof(*e->list));
     return true;
 }
@@ -566,13 +570,13 @@ resolver_start(struct resolver *r, const char *name, resolver_fn *fn, void *arg)
     size_t len = strlen(name);
     if (len > 1 && name[len - 1] == '.')
         len--;
-    *lookup = (struct resolver_lookup){.resolver = r,
-                                       .name = mem_strndup(name, len),
-                                       .fn = fn,
-                                       .arg = arg,
-                                       .ttl_s = UINT32_MAX,
-                                       .next = r->lookups,
-                                       .link = &r->lookups};
+    lookup->resolver = r;
+    lookup->name = mem_strndup(name, len);
+    lookup->fn = fn;
+    lookup->arg = arg;
+    lookup->ttl_s = UINT32_MAX;
+    lookup->next = r->lookups;
+    lookup->link = &r->lookups;
     if (r->lookups != NULL)
         r->lookups->link = &lookup->next;
     r->lookups = lookup;

@@ -70,7 +70,7 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                          [ROLE_SETTINGS] = NO(DOCUMENTS_THEN_SETTINGS),
                          [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
                          [ROLE_ALONE] = NO(ALONE),
-                             [ROLE_DEPLOY] = NO(ALONE)},
+                         [ROLE_DEPLOY] = NO(ALONE)},
     [AUTOBATCH_SETTINGS] = {[ROLE_CANCELATION] = NO(ALONE),
                             [ROLE_TASK_DELETION] = NO(ALONE),
                             [ROLE_IMPORT] = NO(SETTINGS_THEN_DOCUMENTS),
@@ -80,7 +80,7 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                             [ROLE_SETTINGS] = TO(SETTINGS),
                             [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
                             [ROLE_ALONE] = NO(ALONE),
-                             [ROLE_DEPLOY] = NO(ALONE)},
+                            [ROLE_DEPLOY] = NO(ALONE)},
     [AUTOBATCH_CLEAR_SETTINGS] = {[ROLE_CANCELATION] = NO(ALONE),
                                   [ROLE_TASK_DELETION] = NO(ALONE),
                                   [ROLE_IMPORT] = NO(SETTINGS_THEN_DOCUMENTS),
@@ -90,7 +90,7 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                                   [ROLE_SETTINGS] = TO(CLEAR_SETTINGS),
                                   [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
                                   [ROLE_ALONE] = NO(ALONE),
-                             [ROLE_DEPLOY] = NO(ALONE)},
+                                  [ROLE_DEPLOY] = NO(ALONE)},
 };
 
 static const enum autobatch_state first_states[ROLE_COUNT] = {

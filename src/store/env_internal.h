@@ -16,8 +16,8 @@ struct store_env {
     size_t map_bytes;
     struct store_txn
         *spare[STORE_SPARE_READS]; /* reset read transactions: renewing is 5 times cheaper */
-    int n_spare, n_writers; /* n_writers: open write transactions, at most one */
-    struct redo *redo; /* NULL: commits are LMDB's own */
+    int n_spare, n_writers;        /* n_writers: open write transactions, at most one */
+    struct redo *redo;             /* NULL: commits are LMDB's own */
 };
 
 /* LMDB's code or an errno as STORE_E*. */

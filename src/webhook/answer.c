@@ -3,6 +3,7 @@
 #include "webhook/answer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     int from, to;
@@ -28,6 +29,15 @@ answer_error_class(enum http_outcome outcome, int status)
             return error_classes[i].name;
     }
     return http_outcome_name(HTTP_OUTCOME_PROTOCOL); /* no status that HTTP knows */
+}
+
+/* Cut where it is too long. */
+static void
+set_text(char *out, size_t cap, const char *text)
+{
+    size_t len = strnlen(text, cap - 1);
+    memcpy(out, text, len);
+    out[len] = '\0';
 }
 
 /* Whole lines only. */
@@ -62,16 +72,16 @@ void
 answer_describe(struct attempt_record *r, struct buf *kept, const struct http_client_result *result)
 {
     const char *outcome = http_outcome_name(result->outcome);
-    (void) snprintf(r->outcome, sizeof(r->outcome), "%s", outcome);
-    (void) snprintf(r->error_class, sizeof(r->error_class), "%s",
-                    answer_error_class(result->outcome, result->status));
-    (void) snprintf(r->address, sizeof(r->address), "%s", result->address);
+    set_text(r->outcome, sizeof(r->outcome), outcome);
+    set_text(r->error_class, sizeof(r->error_class),
+             answer_error_class(result->outcome, result->status));
+    set_text(r->address, sizeof(r->address), result->address);
     r->status = result->status;
     if (result->outcome == HTTP_OUTCOME_ANSWERED)
         (void) snprintf(r->detail, sizeof(r->detail), "http status: %d", result->status);
     else
-        (void) snprintf(r->detail, sizeof(r->detail), "%s",
-                        result->detail[0] != '\0' ? result->detail : outcome);
+        set_text(r->detail, sizeof(r->detail),
+                 result->detail[0] != '\0' ? result->detail : outcome);
     r->dns_us = result->dns_us;
     r->connect_us = result->connect_us;
     r->tls_us = result->tls_us;
@@ -83,7 +93,7 @@ answer_describe(struct attempt_record *r, struct buf *kept, const struct http_cl
 void
 answer_describe_unreadable(struct attempt_record *r, const char *why)
 {
-    (void) snprintf(r->outcome, sizeof(r->outcome), "unreadable");
-    (void) snprintf(r->error_class, sizeof(r->error_class), "unreadable");
+    set_text(r->outcome, sizeof(r->outcome), "unreadable");
+    set_text(r->error_class, sizeof(r->error_class), "unreadable");
     (void) snprintf(r->detail, sizeof(r->detail), "cannot read the event: %s", why);
 }

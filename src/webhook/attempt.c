@@ -15,7 +15,7 @@
 
 enum {
     ATTEMPT_DEADLINE_MAX_MS = 30 * 1000, /* the longest that the queue waits (invariant 5) */
-    LOGS_A_SECOND = 5, /* a lane */
+    LOGS_A_SECOND = 5,                   /* a lane */
 };
 
 static void
@@ -225,8 +225,7 @@ send_request(struct attempt *a)
     const struct webhook *h = a->request.webhook;
     struct request_headers headers;
     char pool[UUID_TEXT_LEN + 1];
-    int64_t timeout_ms =
-        h->policy.timeout_ms > 0 ? h->policy.timeout_ms : w->conf.timeout_ms;
+    int64_t timeout_ms = h->policy.timeout_ms > 0 ? h->policy.timeout_ms : w->conf.timeout_ms;
     struct http_client_request request = {
         .url = &h->target,
         .method = "POST",

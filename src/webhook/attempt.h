@@ -35,8 +35,8 @@ struct attempt {
     struct lane *lane;
     enum attempt_state state;
     uint64_t delivery;
-    int64_t due_at_ms;   /* of its due row */
-    struct pause *pause; /* the queue waits for it; NULL: it does not */
+    int64_t due_at_ms;      /* of its due row */
+    struct pause *pause;    /* the queue waits for it; NULL: it does not */
     struct request request; /* BUILD only */
     struct http_exchange *exchange;
     struct attempt_record record;

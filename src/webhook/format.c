@@ -109,9 +109,10 @@ begin_cloudevent(struct buf *out, const struct format_facts *f, const struct lin
     json_put_cstr(&j, "urn:taskhook");
     json_key(&j, "type");
     json_put_cstr(&j, type);
-    if (line->index_uid.data != NULL) {
+    struct str own = str_slice(line->index_uids, 0, str_find(line->index_uids, ',', 0));
+    if (own.len > 0) {
         json_key(&j, "subject");
-        json_put_str(&j, line->index_uid);
+        json_put_str(&j, own);
     }
     json_key(&j, "time");
     json_put_time(&j, f->event->created_at_ns);

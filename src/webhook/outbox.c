@@ -161,12 +161,14 @@ webhooks_event_add(void *builder, struct store_txn *txn, const struct event_line
                    struct str line)
 {
     struct event_builder *b = builder;
-    struct line_view view = {
-        .index_uid = facts->index_uid, .kind = facts->kind, .status = facts->status, .text = line};
+    struct line_view view = {.index_uids = facts->index_uids,
+                             .kind = facts->kind,
+                             .status = facts->status,
+                             .text = line};
     for (size_t i = 0; i < b->n_listeners; i++) {
         struct listener *l = &b->listeners[i];
         bool is_wanted =
-            policy_wants(&l->webhook->policy, facts->index_uid, facts->kind, facts->status);
+            policy_wants(&l->webhook->policy, facts->index_uids, facts->kind, facts->status);
         plan_add(&l->plan, is_wanted, line.len + 1);
     }
     add_line(b, &view);

@@ -94,7 +94,7 @@ plan_lines(struct plan *p, struct str part, const struct event_record *e,
     int rc;
     while ((rc = lines_next(part, &at, &line)) == 1) {
         bool is_wanted = e->type != EVENT_BATCH_FINISHED ||
-                         policy_wants(policy, line.index_uid, line.kind, line.status);
+                         policy_wants(policy, line.index_uids, line.kind, line.status);
         plan_add(p, is_wanted, line.text.len + 1);
     }
     return rc;

@@ -112,25 +112,35 @@ matches_pattern(const char *pattern, struct str uid)
     return str_is(uid, pattern);
 }
 
-/* A task of no index (a cancelation, a swap) is only meant by "*". */
 static bool
-wants_index(const struct webhook_policy *p, struct str index_uid)
+matches_any(const char *pattern, struct str index_uids)
+{
+    bool is_match = false;
+    struct str uid;
+    while (!is_match && str_split(&index_uids, ',', &uid))
+        is_match = uid.len > 0 && matches_pattern(pattern, uid);
+    return is_match;
+}
+
+/* A task of no index (a cancelation) is only meant by "*". */
+static bool
+wants_index(const struct webhook_policy *p, struct str index_uids)
 {
     bool is_wanted = p->n_index_uids == 0;
     for (size_t i = 0; i < p->n_index_uids && !is_wanted; i++)
-        is_wanted = index_uid.data == NULL ? strcmp(p->index_uids[i], "*") == 0
-                                           : matches_pattern(p->index_uids[i], index_uid);
+        is_wanted = index_uids.data == NULL ? strcmp(p->index_uids[i], "*") == 0
+                                            : matches_any(p->index_uids[i], index_uids);
     return is_wanted;
 }
 
 bool
-policy_wants(const struct webhook_policy *p, struct str index_uid, uint8_t kind, uint8_t status)
+policy_wants(const struct webhook_policy *p, struct str index_uids, uint8_t kind, uint8_t status)
 {
     if (p->kinds != 0 && (kind >= 64 || (p->kinds >> kind & 1) == 0))
         return false;
     if (p->statuses != 0 && (status >= 8 || (p->statuses >> status & 1) == 0))
         return false;
-    return wants_index(p, index_uid);
+    return wants_index(p, index_uids);
 }
 
 bool

@@ -107,8 +107,8 @@ void policy_done(struct webhook_policy *p); /* wipes secrets */
 void policy_copy(struct webhook_policy *to, const struct webhook_policy *from);
 bool policy_is_given(const struct webhook_policy *p, enum policy_field f);
 
-/* Whether a task with these facts is wanted: its index uid (data NULL: none; then only the pattern
- * "*" means it), kind and status. */
-bool policy_wants(const struct webhook_policy *p, struct str index_uid, uint8_t kind,
+/* Whether a task with these facts is wanted: its index uids (see struct event_line_facts; data
+ * NULL: none, then only the pattern "*" means it), kind and status. */
+bool policy_wants(const struct webhook_policy *p, struct str index_uids, uint8_t kind,
                   uint8_t status);
 bool policy_wants_event(const struct webhook_policy *p, enum event_type t); /* a ping: always */

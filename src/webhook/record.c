@@ -416,8 +416,8 @@ lines_first(struct str part, uint32_t *ret_line)
 void
 lines_add(struct buf *part, const struct line_view *line)
 {
-    rec_put_u8(part, line->index_uid.data != NULL);
-    rec_put_str(part, line->index_uid);
+    rec_put_u8(part, line->index_uids.data != NULL);
+    rec_put_str(part, line->index_uids);
     rec_put_u8(part, line->kind);
     rec_put_u8(part, line->status);
     rec_put_str(part, line->text);
@@ -437,9 +437,9 @@ lines_next(struct str part, size_t *at, struct line_view *ret)
     if (r.rest.len == 0)
         return 0;
     bool has_index = rec_u8(&r) != 0;
-    struct line_view line = {.index_uid = rec_str(&r)};
+    struct line_view line = {.index_uids = rec_str(&r)};
     if (!has_index)
-        line.index_uid = STR_NULL;
+        line.index_uids = STR_NULL;
     line.kind = rec_u8(&r);
     line.status = rec_u8(&r);
     line.text = rec_str(&r);

@@ -127,7 +127,7 @@ struct str key_numbered(uint8_t out[KEY_PART_LEN], uint64_t number, uint32_t par
 
 /* Lines of an event, many to a part. */
 struct line_view {
-    struct str index_uid; /* data NULL: none */
+    struct str index_uids; /* as in struct event_line_facts */
     uint8_t kind, status;
     struct str text; /* without the newline */
 };

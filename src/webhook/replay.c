@@ -58,7 +58,7 @@ has_task_in(struct str part, const struct webhook_policy *wanted)
     size_t at = 0;
     int rc;
     while ((rc = lines_next(part, &at, &line)) == 1) {
-        if (policy_wants(wanted, line.index_uid, line.kind, line.status))
+        if (policy_wants(wanted, line.index_uids, line.kind, line.status))
             return 1;
     }
     return rc;

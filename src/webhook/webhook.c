@@ -17,8 +17,7 @@ webhooks_new(const struct webhooks_conf *conf, struct err *err)
     bodies_open(w);
     janitor_open(w);
     parked_open(w);
-    if (registry_open(w, conf, err) == 0 &&
-        outbox_open(w, err) == 0)
+    if (registry_open(w, conf, err) == 0 && outbox_open(w, err) == 0)
         return w;
     webhooks_free(w);
     return NULL;

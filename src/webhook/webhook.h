@@ -15,9 +15,9 @@ struct webhook_payload_limits {
     uint64_t max_bytes; /* uncompressed */
 };
 
-/* How long finished deliveries are kept, and how much room all deliveries may take with their events
- * and attempts; the same for what is owed to a disabled webhook (its part of the events' lines).
- * 0: the default. */
+/* How long finished deliveries are kept, and how much room all deliveries may take with their
+ * events and attempts; the same for what is owed to a disabled webhook (its part of the events'
+ * lines). 0: the default. */
 struct webhook_retention {
     int64_t age_ms;
     uint64_t max_bytes;
@@ -48,7 +48,8 @@ struct webhooks_conf {
         *policy; /* to warn when a registered address literal will be refused */
     const char *cli_url, *cli_authorization; /* NULL: none; copied; checked again: err */
     const struct json *cli_fields;           /* its other fields, as in a POST; NULL: none */
-    const struct webhook_declaration *declared; /* at most WEBHOOKS_MAX; read here only, as the JSON */
+    const struct webhook_declaration
+        *declared; /* at most WEBHOOKS_MAX; read here only, as the JSON */
     size_t n_declared;
     struct webhook_words words;
     bool requires_https; /* plain http only to addresses that the policy lists */
@@ -98,7 +99,9 @@ void webhooks_rollback(struct webhooks *w);
 
 /* --- the queue's side: struct queue_hooks ---------------------------------------------------- */
 struct event_line_facts {
-    struct str index_uid; /* data NULL: none */
+    /* The task's own index uid, then a comma and the next for each further one it is attached to
+     * ("movies"; ",movies,movies_new" of a swap, which has none of its own). data NULL: none */
+    struct str index_uids;
     uint8_t kind, status;
 };
 void *webhooks_event_begin(struct webhooks *w,

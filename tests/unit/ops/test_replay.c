@@ -107,7 +107,7 @@ static void
 add_event(struct engine *e, uint32_t batch_uid)
 {
     struct event_line_facts facts = {
-        .index_uid = STR("movies"), .kind = (uint8_t) (batch_uid % 2), .status = 2};
+        .index_uids = STR("movies"), .kind = (uint8_t) (batch_uid % 2), .status = 2};
     struct store_txn *txn = turn_txn(e->f->turn);
     void *builder = webhooks_event_begin(e->webhooks, batch_uid);
     assert_non_null(builder);

@@ -455,7 +455,7 @@ bool
 fixture_finish_batch(struct fixture *f, uint32_t batch_uid, uint32_t first, uint32_t n)
 {
     void *builder = webhooks_event_begin(f->webhooks, batch_uid);
-    struct event_line_facts facts = {.index_uid = STR("movies"), .kind = 1, .status = 2};
+    struct event_line_facts facts = {.index_uids = STR("movies"), .kind = 1, .status = 2};
     if (builder == NULL)
         return false;
     for (uint32_t i = 0; i < n; i++) {

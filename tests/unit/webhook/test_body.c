@@ -40,7 +40,7 @@ finish(struct fixture *f, uint32_t batch_uid, uint32_t n)
         char line[64];
         int len = snprintf(line, sizeof(line), "{\"uid\":%u}", i);
         struct event_line_facts facts = {
-            .index_uid = i % 2 == 0 ? STR("a") : STR("b"), .kind = 0, .status = i == 0 ? 2 : 3};
+            .index_uids = i % 2 == 0 ? STR("a") : STR("b"), .kind = 0, .status = i == 0 ? 2 : 3};
         assert_int_equal(
             webhooks_event_add(builder, turn_txn(f->turn), &facts, str_make(line, (size_t) len)),
             0);

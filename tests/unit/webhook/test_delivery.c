@@ -526,7 +526,7 @@ interrupted_first_attempt_is_not_counted_and_sent_again_and_waited_for(void **st
 static void
 finish_unannounced(struct fixture *f, uint32_t batch_uid)
 {
-    struct event_line_facts facts = {.index_uid = STR_NULL};
+    struct event_line_facts facts = {.index_uids = STR_NULL};
     char line[32];
     int len = snprintf(line, sizeof(line), "{\"uid\":%u}", batch_uid);
     void *builder = webhooks_event_begin(f->webhooks, batch_uid);

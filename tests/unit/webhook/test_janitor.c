@@ -7,7 +7,7 @@
 
 #define DAY_MS (24 * 3600 * INT64_C(1000))
 
-static const struct event_line_facts facts = {.index_uid = STR_NULL};
+static const struct event_line_facts facts = {.index_uids = STR_NULL};
 
 static bool
 is_quiet(struct fixture *f)

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static const struct event_line_facts facts = {.index_uid = STR_NULL, .kind = 1, .status = 2};
+static const struct event_line_facts facts = {.index_uids = STR_NULL, .kind = 1, .status = 2};
 
 static void
 add_line(struct fixture *f, void *builder, struct str line)
@@ -51,11 +51,11 @@ lines_and_their_facts_are_read_back_from_many_parts(void **state)
         char line[64], index[16];
         int len = snprintf(line, sizeof(line), "{\"uid\":%u,\"details\":{}}", i);
         int index_len = snprintf(index, sizeof(index), "i%u", i);
-        struct event_line_facts own = {.index_uid = str_make(index, (size_t) index_len),
+        struct event_line_facts own = {.index_uids = str_make(index, (size_t) index_len),
                                        .kind = (uint8_t) (i % 18),
                                        .status = (uint8_t) (i % 5)};
         if (i % 3 == 0)
-            own.index_uid = STR_NULL;
+            own.index_uids = STR_NULL;
         assert_int_equal(
             webhooks_event_add(builder, turn_txn(f->turn), &own, str_make(line, (size_t) len)), 0);
         if (i % 1000 == 0)
@@ -82,8 +82,8 @@ lines_and_their_facts_are_read_back_from_many_parts(void **state)
             assert_true(str_is(line.text, want));
             assert_int_equal(line.kind, seen % 18);
             assert_int_equal(line.status, seen % 5);
-            assert_true(seen % 3 == 0 ? line.index_uid.data == NULL
-                                      : str_is(line.index_uid, index));
+            assert_true(seen % 3 == 0 ? line.index_uids.data == NULL
+                                      : str_is(line.index_uids, index));
         }
     }
     store_abort(txn);
@@ -245,9 +245,9 @@ static void
 add_mixed(struct fixture *f, void *builder, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        struct event_line_facts own = {.index_uid = STR("a"), .kind = 0, .status = 2};
+        struct event_line_facts own = {.index_uids = STR("a"), .kind = 0, .status = 2};
         if (i % 3 == 2)
-            own = (struct event_line_facts){.index_uid = STR("b"), .kind = 0, .status = 3};
+            own = (struct event_line_facts){.index_uids = STR("b"), .kind = 0, .status = 3};
         assert_int_equal(webhooks_event_add(builder, turn_txn(f->turn), &own, STR("{}")), 0);
     }
 }

@@ -598,6 +598,9 @@ index_patterns_match_the_whole_uid_or_its_beginning(void **state)
     assert_true(policy_wants(&p, STR("movies"), 0, 2));
     assert_true(policy_wants(&p, STR("log-"), 0, 2));
     assert_true(policy_wants(&p, STR("log-1"), 0, 2));
+    assert_true(policy_wants(&p, STR(",books,movies"), 7, 2)); /* a swap */
+    assert_true(policy_wants(&p, STR("books,movies"), 6, 2));  /* a rename */
+    assert_false(policy_wants(&p, STR(",books,films"), 7, 2));
     assert_false(policy_wants(&p, STR("movies2"), 0, 2));
     assert_false(policy_wants(&p, STR("movie"), 0, 2));
     assert_false(policy_wants(&p, STR("log"), 0, 2));
