@@ -155,6 +155,7 @@ main(int argc, char **argv)
     struct queue_conf conf = {.max_batched_tasks = BATCH, .max_batched_bytes = UINT64_MAX};
     if (argc != 3)
         return 2;
+    log_setup(LOG_WARN, LOG_HUMAN);
     f.total = (uint32_t) strtoul(argv[2], NULL, 10);
     if (mkdir(argv[1], 0700) != 0 || main_env_open(&env, argv[1], &err) < 0 ||
         (f.loop = loop_new(&err)) == NULL) {

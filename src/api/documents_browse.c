@@ -269,9 +269,13 @@ show_one(struct browse *b, struct str text, struct buf *out)
     document_write(out, text, &b->shape);
 }
 
+/* A page of the usual size is read in one piece, hence from one state of the index. */
+enum { DOCUMENTS_AT_LEAST = 64 };
+
 static int
 show(struct browse *b, struct index_reader *r, struct buf *out, int64_t deadline_us)
 {
+    unsigned n = 0;
     while (b->filter != NULL || b->shown < b->limit) { /* a filter must see all, for the total */
         struct str text = STR_NULL;
         uint32_t id = 0;
@@ -280,7 +284,8 @@ show(struct browse *b, struct index_reader *r, struct buf *out, int64_t deadline
             return rc;
         if (text.data != NULL && matches(b, text) && b->seen++ >= b->offset && b->shown < b->limit)
             show_one(b, text, out);
-        if (reply_piece_is_full(out, deadline_us))
+        n++;
+        if (reply_piece_is_full(out, n < DOCUMENTS_AT_LEAST ? INT64_MAX : deadline_us))
             return 1;
     }
     return 0;

@@ -89,6 +89,48 @@ field_ids(const struct field_in *in, void *dst)
     return 0;
 }
 
+/* --- sorts */
+
+static bool
+ends_a_point(struct str piece)
+{
+    return str_ends_with(piece, "):asc") || str_ends_with(piece, "):desc");
+}
+
+/* Rules between commas, as upstream cuts them: those of a _geoPoint( are part of its rule. */
+static int
+param_sort(const struct param_in *in, void *dst)
+{
+    struct param_strs *ret = dst;
+    struct str all = in->value;
+    while (all.len > 0 && all.data[0] == '"')
+        all = str_slice(all, 1, all.len);
+    while (all.len > 0 && all.data[all.len - 1] == '"')
+        all = str_slice(all, 0, all.len - 1);
+    size_t n_pieces = 1, len = 0;
+    for (size_t i = 0; i < all.len; i++)
+        n_pieces += all.data[i] == ',';
+    char *text = arena_alloc(in->arena, all.len + 1);
+    *ret = (struct param_strs){.is_given = true};
+    ret->values = arena_alloc(in->arena, n_pieces * sizeof(*ret->values));
+    bool is_in_point = false;
+    for (size_t i = 0, from = 0; i < n_pieces; i++) {
+        size_t comma = str_find(all, ',', from);
+        struct str piece = str_trim(str_slice(all, from, comma));
+        if (is_in_point)
+            text[len++] = ',';
+        else
+            ret->values[ret->n++] = str_make(text + len, 0);
+        for (size_t c = 0; c < piece.len; c++)
+            text[len++] = piece.data[c];
+        struct str *rule = &ret->values[ret->n - 1];
+        rule->len = (size_t) (text + len - rule->data);
+        is_in_point = is_in_point ? !ends_a_point(piece) : str_starts_with(piece, "_geoPoint(");
+        from = comma + 1;
+    }
+    return 0;
+}
+
 /* --- other readers of the body */
 
 static int
@@ -147,7 +189,7 @@ static const struct param list_params[] = {
      .code = ERR_INVALID_DOCUMENT_FILTER,
      .read = param_string,
      .offset = AT(filter)},
-    {.name = "sort", .code = ERR_INVALID_DOCUMENT_SORT, .read = param_strings, .offset = AT(sort)},
+    {.name = "sort", .code = ERR_INVALID_DOCUMENT_SORT, .read = param_sort, .offset = AT(sort)},
     {.name = "useNetwork",
      .code = ERR_INVALID_DOCUMENT_USE_NETWORK,
      .read = param_bool,

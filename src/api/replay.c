@@ -46,12 +46,34 @@ element_of(const struct field_in *in, size_t i)
     return element;
 }
 
+/* An empty list would mean nothing, or everything: it says neither. */
+static int
+filter_strings(const struct field_in *in, struct field_strings *ret)
+{
+    if (field_strings(in, ret) < 0)
+        return -1;
+    return ret->n > 0 ? 0 : field_invalid(in, "expected at least one element.");
+}
+
+static int
+err_state(const struct field_in *in, size_t i, struct str name)
+{
+    struct field_in element = element_of(in, i);
+    struct buf all = BUF_INIT;
+    delivery_states_write(&all);
+    int rc =
+        field_invalid(&element, "`%.*s` is not a valid delivery state. Available states are %s.",
+                      STR_ARG(name), buf_cstr(&all));
+    buf_done(&all);
+    return rc;
+}
+
 static int
 field_states(const struct field_in *in, void *dst)
 {
     struct field_strings names = {0};
     uint32_t *ret = dst;
-    if (field_strings(in, &names) < 0)
+    if (filter_strings(in, &names) < 0)
         return -1;
     for (size_t i = 0; i < names.n; i++) {
         uint32_t bit;
@@ -59,9 +81,7 @@ field_states(const struct field_in *in, void *dst)
             *ret |= bit;
             continue;
         }
-        struct field_in element = element_of(in, i);
-        return field_invalid(&element, "`%.*s` is not a valid delivery state.",
-                             STR_ARG(names.values[i]));
+        return err_state(in, i, names.values[i]);
     }
     return 0;
 }
@@ -71,7 +91,7 @@ field_kinds(const struct field_in *in, void *dst)
 {
     struct field_strings names = {0};
     uint64_t *ret = dst;
-    if (field_strings(in, &names) < 0)
+    if (filter_strings(in, &names) < 0)
         return -1;
     for (size_t i = 0; i < names.n; i++) {
         enum task_kind kind;
@@ -91,7 +111,7 @@ field_statuses(const struct field_in *in, void *dst)
 {
     struct field_strings names = {0};
     uint64_t *ret = dst;
-    if (field_strings(in, &names) < 0)
+    if (filter_strings(in, &names) < 0)
         return -1;
     for (size_t i = 0; i < names.n; i++) {
         enum task_status status;
@@ -124,7 +144,7 @@ static int
 field_patterns(const struct field_in *in, void *dst)
 {
     struct field_strings *ret = dst;
-    if (field_strings(in, dst) < 0)
+    if (filter_strings(in, dst) < 0)
         return -1;
     if (ret->n > REPLAY_INDEX_UIDS_MAX)
         return field_invalid(in, "at most %d index uids are accepted.", REPLAY_INDEX_UIDS_MAX);

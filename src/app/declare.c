@@ -93,34 +93,41 @@ put_number(struct json_out *j, struct str text)
         json_put_str(j, text);
 }
 
-static void
-put_delay(struct json_out *j, struct str text)
+static int
+put_delay(struct json_out *j, struct str text, struct buf *why)
 {
     uint64_t ms;
-    if (!value_parse_duration(text, &ms))
-        json_put_str(j, text);
-    else if (ms % 1000 == 0)
+    if (!value_parse_duration(text, &ms)) {
+        buf_addf(why,
+                 "`%.*s`: expected a duration such as '30' (seconds), '30s', '500ms', '5m' or '1h'",
+                 STR_ARG(text));
+        return -1;
+    }
+    if (ms % 1000 == 0)
         json_put_u64(j, ms / 1000);
     else
         json_put_double(j, (double) ms / 1000);
+    return 0;
 }
 
-static void
-put_list(struct json_out *j, struct str rest, enum shape shape)
+static int
+put_list(struct json_out *j, struct str rest, enum shape shape, struct buf *why)
 {
     struct str piece;
+    int rc = 0;
     json_begin_array(j);
-    while (str_split(&rest, ',', &piece)) {
+    while (rc == 0 && str_split(&rest, ',', &piece)) {
         piece = str_trim(piece);
         if (shape == SHAPE_DELAYS)
-            put_delay(j, piece);
+            rc = put_delay(j, piece, why);
         else
             json_put_str(j, piece);
     }
     json_end_array(j);
+    return rc;
 }
 
-/* {"name":value} members; -1 with why when a file cannot be read. */
+/* {"name":value} members; -1 with why when a file cannot be read, or a delay is none. */
 static int
 put_flag(struct json_out *j, const struct conf *conf, const struct flag_row *row, struct buf *why)
 {
@@ -135,8 +142,7 @@ put_flag(struct json_out *j, const struct conf *conf, const struct flag_row *row
         return 0;
     case SHAPE_LIST:
     case SHAPE_DELAYS:
-        put_list(j, text, row->shape);
-        return 0;
+        return put_list(j, text, row->shape, why);
     case SHAPE_CHOICE:
         json_put_bool(j, choice_of(conf, row) == CONF_TRUE);
         return 0;

@@ -17,6 +17,13 @@ fail(struct buf *why, const char *what, const char *name, const char *problem)
     return -1;
 }
 
+static int
+fail_reading(struct buf *why, const char *path, int error)
+{
+    buf_addf(why, "the file `%s` cannot be read: %s", path, strerror(error));
+    return -1;
+}
+
 /* 0 or an errno. Room is made once, so that no copy of a secret stays behind from growing. */
 static int
 read_file(const char *path, struct buf *out)
@@ -52,7 +59,7 @@ value_source_put_file(struct json_out *j, const char *path, struct buf *why)
            (value.data[value.len - 1] == '\n' || value.data[value.len - 1] == '\r'))
         value.len--;
     if (error != 0)
-        rc = fail(why, "the file", path, strerror(error));
+        rc = fail_reading(why, path, error);
     else if (!str_is_utf8(value))
         rc = fail(why, "the file", path, "is no text (UTF-8)");
     else

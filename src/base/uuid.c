@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/random.h>
 
 void
@@ -75,9 +74,25 @@ uuid_format(const struct uuid *u, char out[UUID_TEXT_LEN + 1])
     return out;
 }
 
-/* The first character that is neither a hex digit nor a hyphen. */
+enum { LONGEST_TEXT = 45 }; /* the URN; longer ones are not looked at */
+
+/* Wrapped forms have hyphens. */
+static struct str
+unwrap(struct str text, bool *ret_is_wrapped)
+{
+    static const char prefix[] = "urn:uuid:";
+    *ret_is_wrapped = true;
+    if (text.len >= 2 && text.data[0] == '{' && text.data[text.len - 1] == '}')
+        return str_slice(text, 1, text.len - 1);
+    if (str_starts_with(text, prefix))
+        return str_slice(text, sizeof(prefix) - 1, text.len);
+    *ret_is_wrapped = false;
+    return text;
+}
+
+/* The first character that is neither a hex digit nor a hyphen; its place is told in text. */
 static bool
-bad_character(struct str s, struct buf *why)
+bad_character(struct str text, struct str s, struct buf *why)
 {
     for (size_t i = 0; i < s.len; i++) {
         if (str_hex_value(s.data[i]) >= 0 || s.data[i] == '-')
@@ -87,14 +102,23 @@ bad_character(struct str s, struct buf *why)
                ((unsigned char) s.data[i + n] & 0xC0) == 0x80)
             n++;
         if (why != NULL)
-            buf_addf(why, "invalid character: found `%.*s` at %zu", (int) n, s.data + i, i);
+            buf_addf(why, "invalid character: found `%.*s` at %zu", (int) n, s.data + i,
+                     (size_t) (s.data - text.data) + i);
         return true;
     }
     return false;
 }
 
 static bool
-bad_groups(struct str s, struct buf *why)
+bad_length(size_t len, struct buf *why)
+{
+    if (why != NULL)
+        buf_addf(why, "invalid length: found %zu", len);
+    return true;
+}
+
+static bool
+bad_groups(struct str s, bool is_wrapped, struct buf *why)
 {
     static const size_t expected[] = {8, 4, 4, 4, 12};
     size_t lengths[8] = {0}, groups = 1;
@@ -104,13 +128,8 @@ bad_groups(struct str s, struct buf *why)
         else if (groups <= 5)
             lengths[groups - 1]++;
     }
-    if (groups == 1) {
-        if (s.len == 32)
-            return false;
-        if (why != NULL)
-            buf_addf(why, "invalid length: expected length 32 for simple format, found %zu", s.len);
-        return true;
-    }
+    if (groups == 1 && !is_wrapped)
+        return s.len != 32 && bad_length(s.len, why);
     if (groups != 5) {
         if (why != NULL)
             buf_addf(why, "invalid group count: expected 5, found %zu", groups);
@@ -130,12 +149,11 @@ bad_groups(struct str s, struct buf *why)
 bool
 uuid_parse(struct str text, struct uuid *ret, struct buf *why)
 {
-    struct str s = text;
-    if (s.len == 45 && strncasecmp(s.data, "urn:uuid:", 9) == 0)
-        s = str_slice(s, 9, s.len);
-    else if (s.len == 38 && s.data[0] == '{' && s.data[37] == '}')
-        s = str_slice(s, 1, 37);
-    if (bad_character(s, why) || bad_groups(s, why))
+    bool is_wrapped;
+    if (text.len == 0 || text.len > LONGEST_TEXT)
+        return !bad_length(text.len, why);
+    struct str s = unwrap(text, &is_wrapped);
+    if (bad_character(text, s, why) || bad_groups(s, is_wrapped, why))
         return false;
     struct uuid u = UUID_NIL;
     size_t nibble = 0;

@@ -176,7 +176,7 @@ const struct conf_option conf_options[] = {
     },
     HOOK_TEXT("events", OPTION_STRING, events, "NAMES",
               "What to tell --task-webhook-url, separated by commas: batch.finished (the default), webhook.failing, "
-              "webhook.exhausted, webhook.disabled, webhook.recovered. This and the options that follow are the fields "
+              "webhook.exhausted, webhook.disabled, webhook.recovered, webhook.expired. This and the options that follow are the fields "
               "of POST /webhooks, for the webhook of the command line.", .is_list = true),
     HOOK_TEXT("index-uids", OPTION_STRING, index_uids, "PATTERNS",
               "Only tasks of these indexes: 'movies,logs-*'.", .is_list = true),

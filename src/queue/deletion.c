@@ -12,7 +12,8 @@
 
 enum {
     CLEAN_AT_ONCE = 256, /* rows */
-    CLEAN_US = 1500,     /* about as long as a commit takes, which follows each piece */
+    CLEAN_US = 1000,     /* of work, then a commit */
+    CLEAN_PAUSE_MS = 2,  /* and room for the requests that waited behind it */
 };
 
 static const struct set_id deleted = {.kind = SET_DELETED};
@@ -289,10 +290,7 @@ static void
 on_cleaned(void *arg, int result)
 {
     struct queue *q = arg;
-    if (result == 0)
-        loop_slice_wake(&q->cleaning);
-    else
-        loop_timer_set_ms(&q->clean_again, HOLD_MS);
+    loop_timer_set_ms(&q->clean_again, result == 0 ? CLEAN_PAUSE_MS : HOLD_MS);
 }
 
 static void

@@ -153,11 +153,29 @@ lane_exhausted_emit(struct lane *l, struct store_txn *txn, uint64_t delivery,
 }
 
 void
-lane_expired_log(const struct lane *l, uint64_t n)
+lane_expired_log(const struct lane *l, const struct lane_expired *e)
 {
     char uuid[UUID_TEXT_LEN + 1];
     log_warn("webhook",
              "deliveries to a disabled webhook were kept for too long or were too many, they are "
-             "expired webhook=%s deliveries=%llu",
-             uuid_format(&l->uuid, uuid), (unsigned long long) n);
+             "expired webhook=%s deliveries=%llu first_sequence=%llu last_sequence=%llu",
+             uuid_format(&l->uuid, uuid), (unsigned long long) e->n,
+             (unsigned long long) e->first_sequence, (unsigned long long) e->last_sequence);
+}
+
+int
+lane_expired_emit(struct lane *l, struct store_txn *txn, const struct lane_expired *e)
+{
+    struct buf data = BUF_INIT;
+    struct json_out j = json_out(&data);
+    json_begin_object(&j);
+    put_webhook(&j, l);
+    json_key(&j, "deliveries");
+    json_put_u64(&j, e->n);
+    json_key(&j, "firstSequence");
+    json_put_u64(&j, e->first_sequence);
+    json_key(&j, "lastSequence");
+    json_put_u64(&j, e->last_sequence);
+    json_end_object(&j);
+    return emit(l, txn, EVENT_WEBHOOK_EXPIRED, &data);
 }

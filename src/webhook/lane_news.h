@@ -15,5 +15,10 @@ int lane_news_emit(struct lane *l, struct store_txn *txn, enum lane_news news);
 void lane_exhausted_log(const struct lane *l, uint64_t delivery, const struct delivery_record *d);
 int lane_exhausted_emit(struct lane *l, struct store_txn *txn, uint64_t delivery,
                         const struct delivery_record *d);
-/* That many deliveries were owed to a disabled webhook for too long, or were too many. */
-void lane_expired_log(const struct lane *l, uint64_t n);
+/* Deliveries were owed to a disabled webhook for too long, or were too many. */
+struct lane_expired {
+    uint64_t n, first_sequence, last_sequence;
+};
+void lane_expired_log(const struct lane *l, const struct lane_expired *e);
+/* Into the turn's transaction; 0 or negative. Not about deliveries of operational events. */
+int lane_expired_emit(struct lane *l, struct store_txn *txn, const struct lane_expired *e);

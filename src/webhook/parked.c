@@ -31,13 +31,16 @@ next_parked(struct webhooks *w, const struct uuid *after)
     return NULL;
 }
 
-static void
-end_webhook(struct webhooks *w)
+static int
+end_webhook(struct webhooks *w, struct store_txn *txn)
 {
     struct parked *p = &w->parked;
-    if (p->expired > 0)
-        lane_expired_log(lane_of(w, &p->webhook), p->expired);
-    p->expired = 0;
+    struct lane *l = lane_of(w, &p->webhook);
+    int rc = p->told.n > 0 ? lane_expired_emit(l, txn, &p->told) : 0;
+    if (p->expired.n > 0)
+        lane_expired_log(l, &p->expired);
+    p->expired = p->told = (struct lane_expired){0};
+    return rc;
 }
 
 /* False when all were looked at. */
@@ -50,7 +53,8 @@ begin_webhook(struct webhooks *w, const struct lane *l)
     p->has_begun = true;
     p->webhook = l->uuid;
     p->sequence = UINT64_MAX;
-    p->bytes = p->expired = 0;
+    p->bytes = 0;
+    p->expired = p->told = (struct lane_expired){0};
     return true;
 }
 
@@ -79,12 +83,18 @@ next_older(struct parked *p, struct store_txn *txn, uint64_t *ret_delivery)
 
 /* Its share of the event's lines. */
 static uint64_t
-bytes_of(struct store_txn *txn, const struct delivery_record *d)
+bytes_of(const struct event_record *e, const struct delivery_record *d)
 {
-    struct event_record e;
-    if (event_get(txn, d->event, &e) != 1)
-        return 0;
-    return d->n_lines < e.n_lines ? e.n_bytes / e.n_lines * d->n_lines : e.n_bytes;
+    return d->n_lines < e->n_lines ? e->n_bytes / e->n_lines * d->n_lines : e->n_bytes;
+}
+
+/* The newest comes first. */
+static void
+count_in(struct lane_expired *e, uint64_t sequence)
+{
+    if (e->n++ == 0)
+        e->last_sequence = sequence;
+    e->first_sequence = sequence;
 }
 
 static int
@@ -95,7 +105,7 @@ expire(struct webhooks *w, struct store_txn *txn, uint64_t delivery, struct deli
         return rc;
     d->state = DELIVERY_EXPIRED;
     d->finished_at_ns = clock_wall_ns();
-    w->parked.expired++;
+    count_in(&w->parked.expired, d->sequence);
     w->stats.expired++;
     lane_of(w, &w->parked.webhook)->stats.expired++;
     return delivery_put(txn, delivery, d);
@@ -108,13 +118,19 @@ look_at(struct webhooks *w, struct store_txn *txn, uint64_t delivery)
     int64_t age_ms = limits->parked_age_ms != 0 ? limits->parked_age_ms : PARKED_AGE_MS;
     uint64_t max_bytes =
         limits->parked_max_bytes != 0 ? limits->parked_max_bytes : PARKED_MAX_BYTES;
+    struct event_record e = {0};
     struct delivery_record d;
     int rc = delivery_get(txn, delivery, &d);
     if (rc != 1 || d.state != DELIVERY_OWED)
         return rc == STORE_ECORRUPT || rc >= 0 ? 0 : rc;
-    w->parked.bytes += bytes_of(txn, &d);
+    (void) event_get(txn, d.event, &e); /* one that cannot be read takes no room */
+    w->parked.bytes += bytes_of(&e, &d);
     bool is_old = d.created_at_ns < clock_wall_ns() - age_ms * 1000000;
-    return is_old || w->parked.bytes > max_bytes ? expire(w, txn, delivery, &d) : 0;
+    if (!is_old && w->parked.bytes <= max_bytes)
+        return 0;
+    if (!event_type_is_operational((enum event_type) e.type))
+        count_in(&w->parked.told, d.sequence);
+    return expire(w, txn, delivery, &d);
 }
 
 /* 1 when there is more to do, 0 when through, negative. */
@@ -133,8 +149,8 @@ look(struct webhooks *w, int64_t deadline_us)
         if (rc < 0)
             return rc;
         if (rc == 0) {
-            if (is_wanted)
-                end_webhook(w);
+            if (h != NULL && end_webhook(w, txn) < 0)
+                return STORE_EIO;
             if (!begin_webhook(w, next_parked(w, p->has_begun ? &p->webhook : NULL)))
                 return 0;
         }

@@ -2,6 +2,7 @@
 /* What is owed to webhooks that are disabled or not active: kept up to an age and a size, then the
  * oldest are marked expired, in small steps (invariant 13). Private to the folder. */
 #include "loop/loop.h"
+#include "webhook/lane_news.h"
 #include "webhook/webhook.h"
 
 /* Defaults of struct webhook_retention. */
@@ -16,9 +17,10 @@ struct parked {
      * down */
     bool is_looking, has_begun;
     struct uuid webhook;
-    uint64_t sequence; /* the next one to look at is below */
-    uint64_t bytes;    /* owed to the webhook by newer deliveries */
-    uint64_t expired;  /* in this look, of the webhook */
+    uint64_t sequence;           /* the next one to look at is below */
+    uint64_t bytes;              /* owed to the webhook by newer deliveries */
+    struct lane_expired expired; /* in this look, of the webhook */
+    struct lane_expired told;    /* those of them that others are told of */
 };
 
 void parked_open(struct webhooks *w);

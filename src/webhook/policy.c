@@ -11,13 +11,13 @@ static const char *const event_names[EVENT_TYPES] = {
     [EVENT_WEBHOOK_EXHAUSTED] = "webhook.exhausted", [EVENT_WEBHOOK_DISABLED] = "webhook.disabled",
     [EVENT_WEBHOOK_RECOVERED] = "webhook.recovered", [EVENT_PING] = "webhook.ping",
     [EVENT_REPORT_COMPLETED] = "report.completed",   [EVENT_REPORT_FAILED] = "report.failed",
-    [EVENT_REPORT_CANCELED] = "report.canceled",
+    [EVENT_REPORT_CANCELED] = "report.canceled",     [EVENT_WEBHOOK_EXPIRED] = "webhook.expired",
 };
 
 bool
 event_type_is_operational(enum event_type t)
 {
-    return t >= EVENT_WEBHOOK_FAILING && t <= EVENT_PING;
+    return (t >= EVENT_WEBHOOK_FAILING && t <= EVENT_PING) || t == EVENT_WEBHOOK_EXPIRED;
 }
 
 const char *

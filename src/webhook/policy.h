@@ -40,6 +40,7 @@ enum event_type {
     EVENT_REPORT_COMPLETED,  /* "report.completed": a report job has ended, and so on */
     EVENT_REPORT_FAILED,     /* "report.failed" */
     EVENT_REPORT_CANCELED,   /* "report.canceled" */
+    EVENT_WEBHOOK_EXPIRED,   /* "webhook.expired": operational as well */
     EVENT_TYPES
 };
 /* Tells of the delivery itself: nothing is emitted about such an event. */

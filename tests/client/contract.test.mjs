@@ -1,10 +1,12 @@
 // The official JavaScript client, unmodified, against a running taskhook: TASKHOOK_URL, TASKHOOK_KEY (master key).
 // Run by tests/e2e/test_client_library.py, which unpacks the pinned package next to a copy of this file.
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { test } from "node:test";
 import { Meilisearch } from "meilisearch";
 import { generateTenantToken } from "meilisearch/token";
 
+globalThis.crypto ??= webcrypto; // Node 18 has it, but not as a global
 const client = new Meilisearch({ host: process.env.TASKHOOK_URL, apiKey: process.env.TASKHOOK_KEY });
 const cities = [
   { geonameid: 3039163, name: "Sant Julià de Lòria", population: 8022, _geo: { lat: 42.46372, lng: 1.49129 } },
@@ -145,6 +147,19 @@ test("tasks and batches: list, get, errors, cancel", async () => {
   const cancel = await client.tasks.cancelTasks({ uids: [0] }).waitTask();
   assert.equal(cancel.type, "taskCancelation");
   assert.deepEqual(cancel.details, { matchedTasks: 1, canceledTasks: 0, originalFilter: "?uids=0" });
+});
+
+test("tasks: metadata, waiting for several, deletion", async () => {
+  const index = client.index("counted");
+  const sent = [1, 2].map((id) => index.addDocuments([{ id }], { customMetadata: `import-${id}` }));
+  const tasks = await client.tasks.waitForTasks((await Promise.all(sent)).map((t) => t.taskUid));
+  assert.deepEqual(tasks.map((t) => [t.status, t.customMetadata]), [["succeeded", "import-1"], ["succeeded", "import-2"]]);
+  const uids = tasks.map((t) => t.uid);
+  const deletion = await client.tasks.deleteTasks({ uids, statuses: ["succeeded"] }).waitTask();
+  assert.equal(deletion.type, "taskDeletion");
+  assert.deepEqual([deletion.details.matchedTasks, deletion.details.deletedTasks], [2, 2]);
+  assert.match(deletion.details.originalFilter, /^\?uids=\d+%2C\d+&statuses=succeeded$/);
+  await assert.rejects(client.tasks.getTask(uids[0]), (e) => e.cause.code === "task_not_found");
 });
 
 test("webhooks: create, get, list, update, delete", async () => {

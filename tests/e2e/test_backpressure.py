@@ -116,3 +116,23 @@ def test_the_own_schedule_of_a_webhook_ends_with_an_event_for_subscribers(start_
     told = watcher.next().body
     assert uuid.encode() in told and b'"attempts":3' in told
     assert len(failing.requests) == 3
+
+
+def test_what_a_disabled_webhook_is_not_owed_any_more_is_shown_and_told(start_server, make_receiver):
+    disabled, watcher = make_receiver(), make_receiver()
+    flags = (*LOOPBACK, *EACH_ALONE, "--webhook-disabled-retention", "1s")
+    server = start_server(*flags)
+    uuid = register(server, disabled, isActive=False)
+    register(server, watcher, events=["webhook.expired"], format="json")
+    add(server, 3)
+    kept = server.get(f"/webhooks/{uuid}/deliveries?limit=1").json["results"][0]["createdAt"]
+    server.stop()
+    wait_until(lambda: time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - 1.5)) > kept, "the second passes")
+    server = start_server(*flags)
+    told = watcher.next()
+    assert told.tasks[0]["type"] == "webhook.expired", told.body
+    assert told.tasks[0]["data"] == {"webhook": uuid, "url": disabled.url, "deliveries": 3, "firstSequence": 1,
+                                     "lastSequence": 3}
+    assert server.get(f"/webhooks/{uuid}/deliveries?state=expired").json["total"] == 3
+    server.wait_log("they are expired.*deliveries=3")
+    assert disabled.requests == []

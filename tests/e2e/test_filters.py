@@ -166,6 +166,8 @@ def test_sort_by_distance(server):
             sortableAttributes=["_geo"])
     assert ids(server, "m", sort=["_geoPoint(45, 9):asc"]) == [0, 2, 1, 3]
     assert ids(server, "m", sort=["_geoPoint(45, 9):desc"]) == [1, 2, 0, 3]
+    listed = server.get("/indexes/m/documents?sort=_geoPoint(45,%209):desc&fields=id").json["results"]
+    assert [document["id"] for document in listed] == [1, 2, 0, 3]
 
 
 def test_sorted_pages_together_are_everything(server):

@@ -271,6 +271,7 @@ def kind_errors(field, code, expected):
     ({"actions": None}, "invalid_api_key_actions", "Invalid value type at `.actions`: expected an array, but found null"),
     ({"indexes": None}, "invalid_api_key_indexes", "Invalid value type at `.indexes`: expected an array, but found null"),
     ({"uid": "doggo"}, "invalid_api_key_uid", "Invalid value at `.uid`: invalid character: found `o` at 1"),
+    ({"uid": "aaaaabbbbbccc"}, "invalid_api_key_uid", "Invalid value at `.uid`: invalid length: found 13"),
     ({"actions": ["search", 1]}, "invalid_api_key_actions",
      "Invalid value type at `.actions[1]`: expected a string, but found a positive integer: `1`"),
     ({"actions": ["doc.add"]}, "invalid_api_key_actions", f"Unknown value `doc.add` at `.actions[0]`: {ALL_ACTIONS}"),

@@ -178,6 +178,22 @@ def test_webhooks_are_counted(start_server, receiver):
     assert value(families, "taskhook_webhook_attempt_seconds_count", webhook=webhook) == attempts
 
 
+def test_what_a_webhook_is_owed_and_what_was_given_up_is_counted(metered, make_receiver):
+    failing, asking = make_receiver(), make_receiver()
+    failing.script, asking.script = [500], [(429, {"Retry-After": "600"}, b"")]
+    given_up = metered.post("/webhooks", {"url": failing.url, "retrySchedule": []}).json["uuid"]
+    held = metered.post("/webhooks", {"url": asking.url}).json["uuid"]
+    metered.done(metered.post("/indexes", {"uid": "a"}))
+    metered.done(metered.post("/indexes", {"uid": "b"}))  # the first attempts are recorded by then
+    families = scrape(metered)
+    assert value(families, "taskhook_webhook_exhausted_total", webhook=given_up) >= 1
+    assert value(families, "taskhook_webhook_state", webhook=held, state="held") == 1
+    assert value(families, "taskhook_webhook_pending", webhook=held) == 2
+    assert 0 < value(families, "taskhook_webhook_oldest_owed_seconds", webhook=held) < 60
+    assert value(families, "taskhook_queue_pause_seconds_total") > 0
+    assert value(families, "taskhook_events_total") == 2
+
+
 def test_rights(start_server):
     server = start_server("--experimental-enable-metrics", "--master-key", "a-master-key-long-enough")
     master = {"Authorization": "Bearer a-master-key-long-enough"}

@@ -629,6 +629,14 @@ class Editor(threading.Thread):
         self.staged, self.lost = self.lost, None
 
 
+def read_whole(source):
+    """A listing is read in pieces, and a deploy may come between two of them: what two listings in a row agree on."""
+    live, before = source.live(), None
+    while live != before:
+        live, before = source.live(), live
+    return {d["id"]: d for d in live or []}
+
+
 def test_staging_and_deploys_survive_sigkill_at_any_moment(start_server):
     rng = random.Random(20260505)
     staged = {}
@@ -641,7 +649,7 @@ def test_staging_and_deploys_survive_sigkill_at_any_moment(start_server):
         server.kill()
         editor.join()
         source = Source(start_server(), "crash")
-        live = {d["id"]: d for d in source.live() or []}
+        live = read_whole(source)
         assert live in [staged, *editor.deployments, editor.staged]  # as a whole, whatever deploy has run
         if source.ask("has-data").status == 404:  # nothing was acknowledged yet
             assert editor.staged == {}

@@ -37,19 +37,22 @@ SHARED = ("left", "right")  # the two indexes that everybody writes to and that 
 CONTROL_ROUNDS = 30
 CHECKPOINTS = (1, 4, 10, 30, 512)  # commits between two: each generation of the journal is cut somewhere
 IDLE_S = 2
+IN_FLIGHT = 8  # of a webhook that does not say otherwise
 
 pytestmark = pytest.mark.skipif(not SHIM, reason="TASKHOOK_POWERLOSS_SHIM is not set")
 
 
 class Witness(Receiver):
-    """Also notes how long the log was when a delivery came: [(length, its tasks)]."""
+    """Also notes how long the log was when a delivery came: [(length, its tasks)], and by id."""
 
     def __init__(self, log):
-        self.log, self.told = log, []
+        self.log, self.told, self.ids = log, [], []
         super().__init__()
 
     def arrived(self, delivery):
-        self.told.append((os.stat(self.log).st_size if self.log.exists() else 0, delivery.tasks))
+        at = os.stat(self.log).st_size if self.log.exists() else 0
+        self.told.append((at, delivery.tasks))
+        self.ids.append((at, delivery.headers["webhook-id"]))
         return super().arrived(delivery)
 
 
@@ -67,7 +70,7 @@ class Recording:
                 self.live(life)
         finally:
             self.receiver.close()
-        self.records, self.told = read_log(self.log), self.receiver.told
+        self.records, self.told, self.ids = read_log(self.log), self.receiver.told, self.receiver.ids
         self.places = cut_places(self.records)
 
     def live(self, life):
@@ -288,6 +291,23 @@ class Loss:
         def all_told():
             return expected <= told | {(t["uid"], t["batchUid"]) for r in list(self.receiver.requests) for t in r.tasks}
         wait_until(all_told, "a finished batch does not reach the receiver", self.server.process)
+        self.check_states()
+
+    def check_states(self):
+        """What was recorded of a delivery stays true: of those that had come, only what was in flight comes again; in the
+        end each is there, delivered, with a number of its own."""
+        webhook = self.server.get("/webhooks").json["results"][0]["uuid"]
+
+        def listed(query):
+            return self.server.get(f"/webhooks/{webhook}/deliveries?{query}").json["results"]
+        wait_until(lambda: not listed("state=owed&limit=1"), "it stays owed", self.server.process)
+        came = {i for at, i in self.recording.ids if at <= self.at}
+        again = came & {r.headers["webhook-id"] for r in list(self.receiver.requests)}
+        assert len(again) <= IN_FLIGHT, f"recorded as delivered, and sent again: {again}"
+        kept = listed("limit=1000000")
+        assert {d["state"] for d in kept} <= {"delivered"}
+        assert sorted(d["sequence"] for d in kept) == list(range(1, len(kept) + 1))
+        assert len(kept) == len({t["batchUid"] for t in self.tasks.values()})
 
     def check_usable(self):
         for index in ("new", *sorted(i["uid"] for i in self.server.get("/indexes").json["results"])[:3]):

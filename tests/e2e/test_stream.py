@@ -202,6 +202,20 @@ def test_a_stream_shows_what_the_key_may_see(start_server, stream):
     assert {task["indexUid"] for _, _, task in s.take(6)} == {"b1", "b2"}
 
 
+def test_a_stream_ends_when_its_key_is_removed(start_server, stream):
+    master = {"Authorization": "Bearer a-master-key-long-enough"}
+    server = start_server("--master-key", "a-master-key-long-enough")
+    body = {"actions": ["tasks.get"], "indexes": ["*"], "expiresAt": None}
+    key = server.post("/keys", body, headers=master).json["key"]
+    s = stream(server, headers={"Authorization": f"Bearer {key}"})
+    assert server.delete(f"/keys/{key}", headers=master).status == 204
+    while (fields := s.lines()).get("event") != "end":
+        assert "data" not in fields
+    assert json.loads(fields["data"]) == {"reason": "the API key is not valid any more"}
+    with pytest.raises(EOFError):
+        s.lines()
+
+
 def test_events_over_tls(start_server, stream, tmp_path):
     cert, key = make_certificate(tmp_path)
     server = start_server("--ssl-cert-path", cert, "--ssl-key-path", key)

@@ -211,6 +211,30 @@ def test_batches_by_the_facts_of_their_tasks(filled):
     assert uids(filled.get("/batches?statuses=enqueued")) == []
 
 
+def test_a_finished_batch_drops_details_that_are_null(filled):
+    assert filled.task(0)["details"] == {"primaryKey": None}
+    assert filled.get(f"/batches/{filled.task(0)['batchUid']}").json["details"] == {}
+
+
+def test_a_running_batch_shows_its_progress(server):
+    answer = server.post("/indexes/a/documents", [{"id": i, "pad": "x" * 50} for i in range(150000)])
+    uid, seen = answer.json["taskUid"], []
+    wait_until(lambda: server.task(uid)["status"] != "enqueued")
+    path = f"/batches/{server.task(uid)['batchUid']}"
+    while (batch := server.get(path).json)["finishedAt"] is None:
+        assert list(batch) == BATCH_KEYS and batch["duration"] is None
+        assert batch["stats"]["status"] == {"processing": 1}
+        assert batch["details"] == {"receivedDocuments": 150000, "indexedDocuments": None}
+        if batch["progress"] is not None:
+            seen.append(batch["progress"])
+    assert seen, "it ran too fast"
+    assert all(progress["steps"][0]["currentStep"] in ("processing tasks", "writing tasks to disk") for progress in seen)
+    assert all(step["finished"] <= step["total"] for progress in seen for step in progress["steps"])
+    percentages = [progress["percentage"] for progress in seen]
+    assert percentages == sorted(percentages) and 0 <= percentages[0] and percentages[-1] <= 100
+    assert batch["progress"] is None and batch["stats"]["status"] == {"succeeded": 1}
+
+
 # --- cancelation
 
 
@@ -231,6 +255,14 @@ def test_cancel_answers_200_with_a_summary(server):
         "canceledTasks": 0,
         "originalFilter": "?uids=*",
     }
+
+
+def test_delete_answers_200_with_a_summary(server):
+    answer = server.delete("/tasks?uids=*")
+    assert answer.status == 200
+    assert list(answer.json) == ["taskUid", "indexUid", "status", "type", "enqueuedAt"]
+    assert (answer.json["indexUid"], answer.json["type"]) == (None, "taskDeletion")
+    assert server.done(answer)["details"] == {"matchedTasks": 0, "deletedTasks": 0, "originalFilter": "?uids=*"}
 
 
 def test_cancel_matches_when_it_is_sent(paused):
@@ -266,6 +298,7 @@ def test_canceled_tasks_name_their_cancelation(hooked, receiver):
     assert canceled["batchUid"] == cancel["batchUid"]
     assert canceled["error"] is None
     assert canceled["startedAt"] == cancel["startedAt"]
+    assert canceled["finishedAt"] == cancel["finishedAt"]
     receiver.release()
     assert hooked.wait_task(waiting[1])["status"] == "succeeded"
     assert hooked.get("/indexes/w0").status == 404
@@ -403,6 +436,14 @@ ALONE = "created batch containing only task with id {} of type `{}` that cannot 
 )
 def test_batch_strategies(batches_of, requests, expected):
     assert [(tasks, batch["batchStrategy"]) for tasks, batch in batches_of(*requests)] == expected
+
+
+def test_deletions_beside_imports_count_the_ids_they_name(batches_of, hooked):
+    """Known or not: upstream counts what really existed in batches of deletions only."""
+    (tasks, _), = batches_of(add("a"), ("POST", "/indexes/a/documents/delete-batch", [7, 8, 7]))
+    assert hooked.task(tasks[1])["details"] == {"providedIds": 3, "deletedDocuments": 2, "originalFilter": None}
+    alone = hooked.run("POST", "/indexes/a/documents/delete-batch", [1, 7, 8])
+    assert alone["details"] == {"providedIds": 3, "deletedDocuments": 1, "originalFilter": None}
 
 
 def test_details_of_a_batch_are_the_sum_of_its_tasks(batches_of):

@@ -132,7 +132,7 @@ def test_names_of_the_api_are_accepted_too(start):
     (declared("a", "https://a.com", "timeout_ms = 0"), "Invalid value at `.timeoutMs`: value: `0` is too small"),
     (declared("a", "https://a.com", 'secret = { env = "NOT_THERE" }'),
      "the environment variable `NOT_THERE` is not set"),
-    (declared("a", "https://a.com", 'ca = { file = "not-there.pem" }'), "the file `not-there.pem` No such file"),
+    (declared("a", "https://a.com", 'ca = { file = "not-there.pem" }'), "the file `not-there.pem` cannot be read: No such file"),
     (declared("a", "https://a.com", 'secret = { vault = "x" }'), 'a table here is { env = "NAME" } or { file = "PATH" }'),
     (declared("a", "https://a.com", 'secret = "generate"'), "a secret can be generated over the API only"),
     ('webhooks = "https://a.com"\n', "expected an array of tables ([[webhooks]]), but found a string"),

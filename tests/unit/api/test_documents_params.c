@@ -61,6 +61,32 @@ ids_in_a_query_are_checked(void **state)
 }
 
 static void
+sorts_in_a_query_keep_points_whole(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *query, *rules;
+    } rows[] = {
+        {"sort=_geoPoint(12, 13):asc", "_geoPoint(12,13):asc"},
+        {"sort=doggo:asc,_geoPoint(12.45,13.56):desc", "doggo:asc|_geoPoint(12.45,13.56):desc"},
+        {"sort=a:asc , _geoPoint(1, 2, 3):desc , b:desc", "a:asc|_geoPoint(1,2,3):desc|b:desc"},
+        {"sort=a:asc,_geoPoint(1, 2), b:desc", "a:asc|_geoPoint(1,2),b:desc"},
+        {"sort=\"a:asc,b:desc\"", "a:asc|b:desc"},
+        {"sort=*,a:asc", "*|a:asc"},
+        {"sort=", ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct document_list l;
+        struct buf joined = BUF_INIT;
+        assert_int_equal(from_query(rows[i].query, &l), 0);
+        for (size_t r = 0; r < l.sort.n; r++)
+            buf_addf(&joined, "%s%.*s", r > 0 ? "|" : "", STR_ARG(l.sort.values[r]));
+        assert_string_equal(buf_cstr(&joined), rows[i].rules);
+        buf_done(&joined);
+    }
+}
+
+static void
 ids_in_a_body_are_strings_or_integers(void **state)
 {
     (void) state;
@@ -136,6 +162,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ids_in_a_query_are_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(sorts_in_a_query_keep_points_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(ids_in_a_body_are_strings_or_integers, setup, teardown),
         cmocka_unit_test_setup_teardown(a_filter_in_a_query_is_json_if_it_can_be, setup, teardown),
         cmocka_unit_test_setup_teardown(blank_filters_filter_nothing, setup, teardown),

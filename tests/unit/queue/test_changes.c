@@ -48,6 +48,20 @@ a_batch_starts_and_ends_in_the_order_of_uids(void **state)
 }
 
 static void
+a_task_that_is_done_at_once_has_only_ended(void **state)
+{
+    struct fixture *f = *state;
+    add_import(f, "a");
+    add_task(f, &(struct task_new){.kind = KIND_INDEX_STAGE,
+                                   .role = ROLE_ALONE,
+                                   .index_uid = STR("a"),
+                                   .is_done = true});
+    add_import(f, "a");
+    run_turns(f, 2);
+    assert_string_equal(changes_from(f, 1), "1:e:0 2:x:1 3:e:2");
+}
+
+static void
 reading_begins_anywhere_and_ends_at_what_is_not_there_yet(void **state)
 {
     struct fixture *f = *state;
@@ -157,6 +171,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(tasks_enqueued_one_after_the_other_share_a_run),
         TEST(a_batch_starts_and_ends_in_the_order_of_uids),
+        TEST(a_task_that_is_done_at_once_has_only_ended),
         TEST(reading_begins_anywhere_and_ends_at_what_is_not_there_yet),
         TEST(a_reader_goes_on_with_what_comes_later),
         TEST(numbers_go_on_after_a_restart),

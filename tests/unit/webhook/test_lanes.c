@@ -720,6 +720,48 @@ old_deliveries_of_an_inactive_webhook_expire(void **state)
 }
 
 static void
+expired_deliveries_are_told_to_subscribers_once(void **state)
+{
+    struct fixture *f = *state;
+    fixture_start(f);
+    (void) fixture_register_with(f, "/a", "\"isActive\":false");
+    (void) fixture_register_with(f, "/watch", "\"events\":[\"webhook.expired\"]");
+    finish_batches(f, 1, 3);
+    fixture_advance_clock(15 * DAY_MS);
+    fixture_restart(f);
+    until(f, has_told_watcher, 1);
+    assert_int_equal(count_watched(f, "\"deliveries\":3,\"firstSequence\":1,\"lastSequence\":3"),
+                     1);
+    fixture_restart(f);
+    fixture_run_turns(f, 100);
+    assert_int_equal(count_watched(f, ""), 1);
+}
+
+/* Each was told of the other; what is told of them expires too. */
+static void
+expired_operational_events_are_told_to_nobody(void **state)
+{
+    struct fixture *f = *state;
+    static const char both[] = "\"events\":[\"batch.finished\",\"webhook.expired\"],"
+                               "\"isActive\":false";
+    fixture_start(f);
+    (void) fixture_register_with(f, "/a", both);
+    (void) fixture_register_with(f, "/b", both);
+    finish_batches(f, 1, 1);
+    for (int i = 0; i < 2; i++) {
+        fixture_advance_clock(15 * DAY_MS);
+        fixture_restart(f);
+        until(f, has_expired, 2);
+        fixture_run_turns(f, 50);
+    }
+    assert_int_equal(f->webhooks->stats.expired, 2);
+    fixture_restart(f);
+    fixture_run_turns(f, 50);
+    assert_int_equal(fixture_commit(f), 0);
+    assert_int_equal(fixture_count(f, TABLE_DELIVERY_DUE), 0);
+}
+
+static void
 nothing_of_an_active_webhook_expires(void **state)
 {
     struct fixture *f = *state;
@@ -796,6 +838,8 @@ main(void)
         CASE(exhausted_delivery_is_told_to_subscribers),
         CASE(two_dead_webhooks_do_not_report_each_other_for_ever),
         CASE(old_deliveries_of_an_inactive_webhook_expire),
+        CASE(expired_deliveries_are_told_to_subscribers_once),
+        CASE(expired_operational_events_are_told_to_nobody),
         CASE(nothing_of_an_active_webhook_expires),
         CASE(stats_tell_what_is_owed_and_how_attempts_ended),
     };

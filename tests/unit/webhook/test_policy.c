@@ -201,11 +201,12 @@ static const struct refused_row {
      "Unknown value `batch.finshed` at `.events[0]`: did you mean `batch.finished`? expected one "
      "of "
      "`batch.finished`, `webhook.failing`, `webhook.exhausted`, `webhook.disabled`, "
-     "`webhook.recovered`, `report.completed`, `report.failed`, `report.canceled`"},
+     "`webhook.recovered`, `report.completed`, `report.failed`, `report.canceled`, "
+     "`webhook.expired`"},
     {"\"events\":[\"webhook.ping\"]", ERR_INVALID_WEBHOOK_EVENTS,
      "Unknown value `webhook.ping` at `.events[0]`: expected one of `batch.finished`, "
      "`webhook.failing`, `webhook.exhausted`, `webhook.disabled`, `webhook.recovered`, "
-     "`report.completed`, `report.failed`, `report.canceled`"},
+     "`report.completed`, `report.failed`, `report.canceled`, `webhook.expired`"},
     {"\"indexUids\":[]", ERR_INVALID_WEBHOOK_INDEX_UIDS,
      "Invalid value at `.indexUids`: expected at least one element; `null` removes the filter"},
     {"\"indexUids\":[\"a\",7]", ERR_INVALID_WEBHOOK_INDEX_UIDS,

@@ -337,8 +337,7 @@ get_and_delete_report_bad_missing_and_immutable_uuids(void **state)
     fixture_start(f);
     assert_int_equal(webhooks_write_one(f->webhooks, STR("deadbeef"), &out, &err), -1);
     assert_int_equal(err.code, ERR_INVALID_WEBHOOK_UUID);
-    assert_string_equal(
-        err.message, "Invalid UUID: invalid length: expected length 32 for simple format, found 8");
+    assert_string_equal(err.message, "Invalid UUID: invalid length: found 8");
     assert_int_equal(webhooks_write_one(f->webhooks, STR(NIL), &out, &err), -1);
     assert_string_equal(err.message, "Webhook `" NIL "` not found.");
     assert_int_equal(webhooks_delete(f->webhooks, STR(ABSENT), &err), -1);
