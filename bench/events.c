@@ -46,7 +46,7 @@ add_event(struct fill *f, struct store_txn *txn)
         "\"2026-01-01T00:00:00.123456789Z\",\"startedAt\":\"2026-01-01T00:00:00.133456789Z\","
         "\"finishedAt\":\"2026-01-01T00:00:00.143456789Z\"}";
     char text[1024];
-    struct event_line_facts facts = {.index_uid = STR("movies"), .kind = 0, .status = 2};
+    struct event_line_facts facts = {.index_uids = STR("movies"), .kind = 0, .status = 2};
     void *builder = webhooks_event_begin(f->webhooks, f->n);
     (void) snprintf(text, sizeof(text), line, f->n, f->n);
     int rc = webhooks_event_add(builder, txn, &facts, str_from(text));
@@ -64,10 +64,9 @@ make_retries(struct fill *f, struct store_txn *txn, int64_t now_ms)
 {
     struct delivery_record d;
     for (; delivery_get(txn, f->delivery, &d) == 1; f->delivery++) {
-        int64_t due_ms = now_ms + f->retries_ms * (f->n - A_TURN) / f->total + 1000;
         const struct delivery_record before = d;
         d.attempts = 1;
-        d.due_at_ms = due_ms + (int64_t) (f->delivery % A_TURN) * f->retries_ms / f->total;
+        d.due_at_ms = now_ms + 1000 + f->retries_ms * (int64_t) d.sequence / f->total;
         int rc = owed_move(txn, f->delivery, &before, d.due_at_ms);
         if (rc == 0)
             rc = delivery_put(txn, f->delivery, &d);
@@ -86,7 +85,7 @@ fill_step(void *arg, int64_t deadline_us)
         loop_stop(f->loop);
         return SLICE_IDLE;
     }
-    for (int i = 0; i < A_TURN; i++)
+    for (int i = 0; i < A_TURN && f->n < f->total; i++)
         add_event(f, txn);
     if (f->retries_ms > 0)
         make_retries(f, txn, clock_wall_ms());

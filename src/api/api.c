@@ -25,6 +25,7 @@ static const struct route_table *const tables[] = {
     &document_write_routes,
     &document_read_routes,
     &task_routes,
+    &task_document_routes,
     &batch_routes,
     &webhook_routes,
     &key_routes,

@@ -406,6 +406,20 @@ documents_clear(struct http_call *call)
     return read_deletion(call, &d) < 0 ? HTTP_ERROR : enqueue_deletion(call, add_clear, &d);
 }
 
+/* Upstream runs a function in a language of its own over documents; nothing here can. */
+static enum http_result
+documents_edit(struct http_call *call)
+{
+    uint32_t enabled;
+    if (features_enabled(call, &enabled) == 0 &&
+        feature_require(enabled, FEATURE_EDIT_DOCUMENTS_BY_FUNCTION,
+                        "Using the documents edit route", &call->err) == 0)
+        (void) err_set(&call->err, ERR_FEATURE_NOT_ENABLED,
+                       "This server cannot run functions over documents. Send the changed "
+                       "documents instead: `PUT /indexes/{indexUid}/documents`.");
+    return HTTP_ERROR;
+}
+
 static const struct route rows[] = {
     {.method = HTTP_POST,
      .pattern = "/indexes/{indexUid}/documents",
@@ -428,6 +442,12 @@ static const struct route rows[] = {
      .handler = documents_clear,
      .query = &delete_query,
      .summary = "Delete all documents"},
+    {.method = HTTP_POST,
+     .pattern = "/indexes/{indexUid}/documents/edit",
+     .action = "documents.*",
+     .flags = ROUTE_JSON_BODY,
+     .handler = documents_edit,
+     .summary = "Edit documents by function (refused: no functions here)"},
     {.method = HTTP_POST,
      .pattern = "/indexes/{indexUid}/documents/delete-batch",
      .action = "documents.delete",

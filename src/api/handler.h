@@ -21,7 +21,8 @@ extern const struct route_table health_routes, stats_routes, index_routes, swap_
     document_write_routes, document_read_routes, task_routes, batch_routes, webhook_routes,
     key_routes, delivery_routes, replay_routes, webhook_secret_routes, settings_routes,
     experimental_routes, orama_routes, report_routes, callback_routes, report_definition_routes;
-extern const struct route_table task_stream_routes, metrics_routes, logs_routes, openapi_routes;
+extern const struct route_table task_document_routes, task_stream_routes, metrics_routes,
+    logs_routes, openapi_routes;
 
 struct api *handler_api(const struct http_call *call);
 /* Path parameter i, percent-decoded, always UTF-8 (invalid bytes become U+FFFD); in the arena. */

@@ -251,10 +251,17 @@ task_filter_copy(struct task_filter *ret, const struct task_filter *from, struct
 
 /* --- the query */
 
+/* Whether a list is a filter: given and without a star. */
+static bool
+list_filters(const struct param_u32s *list)
+{
+    return list->is_given && !list->has_star;
+}
+
 static void
 query_list(const struct param_u32s *list, const uint32_t **ret_values, size_t *ret_n)
 {
-    *ret_values = param_u32s_filters(list) ? list->values : NULL;
+    *ret_values = list_filters(list) ? list->values : NULL;
     *ret_n = list->n;
 }
 
@@ -291,37 +298,8 @@ task_filter_query(const struct task_filter *f, struct task_query *ret)
 
 /* --- the predicate */
 
-bool
-param_u32s_filters(const struct param_u32s *list)
-{
-    return list->is_given && !list->has_star;
-}
-
 static bool
-filters_but_uids(const struct task_filter *f)
-{
-    return param_u32s_filters(&f->batch_uids) || param_u32s_filters(&f->canceled_by) ||
-           (f->types.is_given && !f->types.has_star) ||
-           (f->statuses.is_given && !f->statuses.has_star) ||
-           (f->index_uids.is_given && !f->index_uids.has_star) || f->after_enqueued.is_bound ||
-           f->before_enqueued.is_bound || f->after_started.is_bound || f->before_started.is_bound ||
-           f->after_finished.is_bound || f->before_finished.is_bound;
-}
-
-bool
-task_filter_is_all(const struct task_filter *f)
-{
-    return !filters_but_uids(f) && !param_u32s_filters(&f->uids);
-}
-
-bool
-task_filter_is_uids(const struct task_filter *f)
-{
-    return !filters_but_uids(f) && param_u32s_filters(&f->uids);
-}
-
-bool
-param_u32s_has(const struct param_u32s *sorted, uint32_t value)
+list_has(const struct param_u32s *sorted, uint32_t value)
 {
     return bsearch(&value, sorted->values, sorted->n, sizeof(value), compare_u32) != NULL;
 }
@@ -329,17 +307,17 @@ param_u32s_has(const struct param_u32s *sorted, uint32_t value)
 static bool
 passes_uids(const struct param_u32s *list, uint32_t value)
 {
-    return !param_u32s_filters(list) || param_u32s_has(list, value);
+    return !list_filters(list) || list_has(list, value);
 }
 
-bool
-param_set_passes(const struct param_set *set, unsigned value)
+static bool
+set_passes(const struct param_set *set, unsigned value)
 {
     return !set->is_given || set->has_star || (set->bits & (1u << value)) != 0;
 }
 
-bool
-param_date_passes(const struct param_date *after, const struct param_date *before, int64_t ns)
+static bool
+dates_pass(const struct param_date *after, const struct param_date *before, int64_t ns)
 {
     if (!after->is_bound && !before->is_bound)
         return true;
@@ -367,11 +345,11 @@ bool
 task_filter_matches(const struct task_filter *f, const struct task *t)
 {
     return passes_uids(&f->uids, t->uid) && passes_uids(&f->batch_uids, t->batch_uid) &&
-           passes_uids(&f->canceled_by, t->canceled_by) && param_set_passes(&f->types, t->kind) &&
-           param_set_passes(&f->statuses, t->status) && passes_index_uids(&f->index_uids, t) &&
-           param_date_passes(&f->after_enqueued, &f->before_enqueued, t->enqueued_at_ns) &&
-           param_date_passes(&f->after_started, &f->before_started, t->started_at_ns) &&
-           param_date_passes(&f->after_finished, &f->before_finished, t->finished_at_ns);
+           passes_uids(&f->canceled_by, t->canceled_by) && set_passes(&f->types, t->kind) &&
+           set_passes(&f->statuses, t->status) && passes_index_uids(&f->index_uids, t) &&
+           dates_pass(&f->after_enqueued, &f->before_enqueued, t->enqueued_at_ns) &&
+           dates_pass(&f->after_started, &f->before_started, t->started_at_ns) &&
+           dates_pass(&f->after_finished, &f->before_finished, t->finished_at_ns);
 }
 
 uint32_t

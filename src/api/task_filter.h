@@ -36,15 +36,6 @@ int task_filter_for_stream(struct http_call *call, struct task_filter *ret);
 int task_filter_for_change(struct http_call *call, const char *verb, struct task_filter *ret);
 /* A copy in another arena, ready for matching. */
 void task_filter_copy(struct task_filter *ret, const struct task_filter *from, struct arena *arena);
-/* Whether nothing is filtered; whether only uids are. */
-bool task_filter_is_all(const struct task_filter *f);
-bool task_filter_is_uids(const struct task_filter *f);
-/* Whether a list is a filter: given and without a star. */
-bool param_u32s_filters(const struct param_u32s *list);
-bool param_u32s_has(const struct param_u32s *sorted, uint32_t value);
-bool param_date_passes(const struct param_date *after, const struct param_date *before, int64_t ns);
-bool param_set_passes(const struct param_set *set, unsigned value);
-
 /* The same as a query; its lists are the filter's. Only for filters made by task_filter_copy. */
 void task_filter_query(const struct task_filter *f, struct task_query *ret);
 /* The types that task_filter_hides() may hide, bit i: kind i. */

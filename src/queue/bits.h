@@ -29,7 +29,7 @@ void bits_clear(struct bits *b);
 void bits_put(struct bits *b, uint32_t at, bool is_member);
 bool bits_has(const struct bits *b, uint32_t at);
 void bits_fill(struct bits *b, unsigned first, unsigned last); /* both included */
-void bits_cut(struct bits *b, unsigned from); /* no members from there on */
+void bits_cut(struct bits *b, unsigned from);                  /* no members from there on */
 void bits_or(struct bits *b, const struct bits *with);
 void bits_and(struct bits *b, const struct bits *with);
 void bits_and_not(struct bits *b, const struct bits *with);

@@ -1,7 +1,7 @@
 /* Deleting finished tasks (contract 2.7). A million rows are not removed in one transaction
- * (invariant 13): the batch that deletes finds out which they are, its finishing commit names them in
- * two sets, through which nobody sees them any more, and their rows then go piece by piece beside
- * the batches, also after a restart. A batch goes with the last of its tasks. */
+ * (invariant 13): the batch that deletes finds out which they are, its finishing commit names them
+ * in two sets, through which nobody sees them any more, and their rows then go piece by piece
+ * beside the batches, also after a restart. A batch goes with the last of its tasks. */
 #include <stdlib.h>
 
 #include "base/clock.h"

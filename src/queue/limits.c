@@ -81,9 +81,9 @@ static uint64_t
 size_of_tasks(struct queue *q)
 {
     static const enum main_table tables[] = {
-        TABLE_TASKS,         TABLE_TASK_QUEUE, TABLE_TASK_QUEUE_INDEX, TABLE_TASK_RESULTS,
-        TABLE_TASK_PAYLOADS, TABLE_BATCHES,    TABLE_TASK_SETS,        TABLE_TASK_TIMES,
-        TABLE_TASK_CHANGES,
+        TABLE_TASKS,        TABLE_TASK_QUEUE,    TABLE_TASK_QUEUE_INDEX,
+        TABLE_TASK_RESULTS, TABLE_TASK_PAYLOADS, TABLE_BATCHES,
+        TABLE_TASK_SETS,    TABLE_TASK_TIMES,    TABLE_TASK_CHANGES,
     };
     uint64_t bytes = 0;
     struct store_txn *txn = turn_read(q->turn);

@@ -105,8 +105,8 @@ marks_change_task(struct queue *q, struct store_txn *txn, const struct task *t)
         rc = task_decode_head(&head, record) < 0 ? STORE_ECORRUPT : 1;
     if (rc <= 0)
         return rc < 0 ? rc : STORE_ECORRUPT;
-    struct facts from = {head.status,         head.kind,          head.batch_uid,
-                         head.canceled_by,    head.enqueued_at_ns, head.started_at_ns,
+    struct facts from = {head.status,        head.kind,           head.batch_uid,
+                         head.canceled_by,   head.enqueued_at_ns, head.started_at_ns,
                          head.finished_at_ns};
     struct facts to = facts_of(t);
     return change_facts(q, txn, t->uid, &from, &to);

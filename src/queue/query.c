@@ -153,8 +153,8 @@ seek_stored(struct selection *s, struct store_txn *txn, uint32_t at, bool ascend
             uint32_t *ret_chunk)
 {
     uint32_t from = ascending ? bits_uid(at, 0) : bits_uid(at, BITS_COUNT - 1), uid;
-    int rc = queue_find_uid(txn, s->of_batches ? TABLE_BATCHES : TABLE_TASKS, from, ascending,
-                            &uid);
+    int rc =
+        queue_find_uid(txn, s->of_batches ? TABLE_BATCHES : TABLE_TASKS, from, ascending, &uid);
     const struct run *r = s->queue->run;
     if (rc >= 0 && s->of_batches && r != NULL && r->is_visible) {
         uint32_t running = r->pub.batch_uid; /* its row is not there yet */
@@ -173,7 +173,7 @@ int
 selection_seek(struct selection *s, struct store_txn *txn, uint32_t at, bool ascending,
                uint32_t *ret_chunk)
 {
-    const struct uidmap *m = s->query.uids != NULL                      ? &s->of_uids
+    const struct uidmap *m = s->query.uids != NULL                          ? &s->of_uids
                              : s->of_batches && s->query.batch_uids != NULL ? &s->of_batch_uids
                                                                             : NULL;
     if (m == NULL)
@@ -186,9 +186,9 @@ selection_seek(struct selection *s, struct store_txn *txn, uint32_t at, bool asc
 /* What is laid over the stored sets in a chunk. */
 struct overlay {
     uint32_t chunk;
-    struct bits running;                         /* members of the running batch */
-    struct bits results;                         /* tasks whose results are being moved */
-    struct bits result_by[TASK_STATUS_COUNT];    /* the same by final status */
+    struct bits running;                      /* members of the running batch */
+    struct bits results;                      /* tasks whose results are being moved */
+    struct bits result_by[TASK_STATUS_COUNT]; /* the same by final status */
     bool has_running, has_results;
 };
 
@@ -281,7 +281,8 @@ select_statuses(struct selection *s, struct store_txn *txn, const struct overlay
 static int
 select_types(struct selection *s, struct store_txn *txn, const struct overlay *o, struct bits *ret)
 {
-    return add_values(txn, s->of_batches ? SET_BATCH_TYPE : SET_TYPE, s->query.types, o->chunk, ret);
+    return add_values(txn, s->of_batches ? SET_BATCH_TYPE : SET_TYPE, s->query.types, o->chunk,
+                      ret);
 }
 
 static int
@@ -325,11 +326,9 @@ select_batch_uids(struct selection *s, struct store_txn *txn, const struct overl
     add_listed(&s->of_batch_uids, o->chunk, ret);
     if (s->of_batches)
         return 0;
-    if (o->has_results &&
-        has_value(q->batch_uids, q->n_batch_uids, s->queue->applying.batch_uid))
+    if (o->has_results && has_value(q->batch_uids, q->n_batch_uids, s->queue->applying.batch_uid))
         bits_or(ret, &o->results);
-    if (o->has_running &&
-        has_value(q->batch_uids, q->n_batch_uids, s->queue->run->pub.batch_uid))
+    if (o->has_running && has_value(q->batch_uids, q->n_batch_uids, s->queue->run->pub.batch_uid))
         bits_or(ret, &o->running);
     return 0;
 }

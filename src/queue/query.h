@@ -9,7 +9,7 @@
 /* Parts are ANDed, the values inside one ORed. The lists are the caller's and stay for the
  * selection's life; NULL filters nothing (n 0: nothing matches). */
 struct task_query {
-    uint32_t statuses, types; /* bit i: value i of the enum */
+    uint32_t statuses, types;                        /* bit i: value i of the enum */
     const uint32_t *uids, *batch_uids, *canceled_by; /* ascending */
     size_t n_uids, n_batch_uids, n_canceled_by;
     const struct str *index_uids;

@@ -30,6 +30,7 @@
 enum {
     FINISH_AT_ONCE = 1000,  /* members of a batch that is finished in one transaction */
     FINISH_PIECE = 512,     /* rows a turn when it is not */
+    RENAME_US = 1500,       /* of renaming in a turn */
     RETRY_FIRST_MS = 50,    /* after a refused commit ... */
     RETRY_LAST_MS = 10000,  /* ... doubling up to this */
     HOLD_MS = 1000,         /* below the floor of free space: look again after */
@@ -163,7 +164,7 @@ struct queue {
     struct pick pick;
     struct run *run; /* NULL: none */
     struct finishing finishing;
-    bool is_applying;         /* results are read from TABLE_TASK_RESULTS first */
+    bool is_applying; /* results are read from TABLE_TASK_RESULTS first */
     struct applying applying;
     bool is_renaming;         /* META_RENAME may exist */
     struct uuid_list files;   /* unlinked when the awaited commit is durable */
@@ -189,7 +190,7 @@ struct queue {
     size_t n_cancels;
     struct buf record; /* scratch */
 
-    struct sets *sets; /* changes of this turn, for its commit */
+    struct sets *sets;      /* changes of this turn, for its commit */
     uint64_t measured_turn; /* + 1; when is_full was found */
     bool is_full;           /* max_bytes are in use */
     bool is_deleting;       /* there may be tasks that are deleted though their rows are there */

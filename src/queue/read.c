@@ -29,7 +29,8 @@ int
 task_write(struct queue *q, struct store_txn *txn, int table, const struct task *t)
 {
     uint8_t bytes[4];
-    int rc = table == TABLE_TASKS ? marks_change_task(q, txn, t) : marks_put_result(q, txn, t, true);
+    int rc =
+        table == TABLE_TASKS ? marks_change_task(q, txn, t) : marks_put_result(q, txn, t, true);
     if (rc < 0)
         return rc;
     buf_clear(&q->record);

@@ -368,7 +368,8 @@ apply_step(struct queue *q, int64_t deadline_us)
 static bool
 rename_step(struct queue *q, int64_t deadline_us)
 {
-    int rc = rename_piece(q, turn_txn(q->turn), deadline_us);
+    int64_t until_us = clock_mono_us() + RENAME_US; /* the queue waits: a commit should pay */
+    int rc = rename_piece(q, turn_txn(q->turn), until_us > deadline_us ? until_us : deadline_us);
     q->finishing.is_last_piece = rc == 1;
     if (rc < 0)
         turn_fail(q->turn, rc);

@@ -5,7 +5,8 @@
 #include "store/tables.h"
 
 /* v1: width u8, set u16, least i64, greatest i64; then an entry a uid, width bytes big-endian: 0
- * for none, else 1 + the time from the least on. Entries behind the last that is set are left out. */
+ * for none, else 1 + the time from the least on. Entries behind the last that is set are left out.
+ */
 enum { TIMES_VERSION = 1 };
 
 struct head {

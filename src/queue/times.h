@@ -2,8 +2,8 @@
 /* Columns of times: when tasks were enqueued, started and finished, and batches. A row of
  * TABLE_TASK_TIMES holds a block of 256 neighbouring uids with its least and greatest time, so a
  * range of time is answered by looking at blocks, and into those only that lie across a bound.
- * Clocks that were set back make more of these, never a wrong answer. Private to the folder; written
- * through sets.h. */
+ * Clocks that were set back make more of these, never a wrong answer. Private to the folder;
+ * written through sets.h. */
 #include "queue/bits.h"
 #include "store/env.h"
 

@@ -59,9 +59,9 @@ punch_part(int fd, const struct part *p, size_t page_bytes, uint64_t *at, int64_
         uint64_t end = i;
         while (end < PART_PAGES && p->is_free[end])
             end++;
-        if (end > i && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                 (off_t) ((p->first + i) * page_bytes),
-                                 (off_t) ((end - i) * page_bytes)) != 0)
+        if (end > i &&
+            fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                      (off_t) ((p->first + i) * page_bytes), (off_t) ((end - i) * page_bytes)) != 0)
             return errno;
         bool has_punched = end > i;
         i = end + 1;

@@ -27,6 +27,7 @@ class Ledger:
 
     def __init__(self, seed):
         self.rng, self.rows, self.n_accepted, self.port = random.Random(seed), [], 0, None
+        self.connections = 0
 
     def note(self, head, body):
         sequence = int(re.search(rb"(?i)\r\nwebhook-sequence: (\d+)", head).group(1))
@@ -44,6 +45,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
+        self.ledger.connections += 1
 
     def data_received(self, data):
         self.data += data
@@ -109,3 +111,17 @@ def test_order_and_sequence_hold_over_many_batches(start_server, ledgers):
     assert all(now - before in (0, 1) for before, now in zip(tried, tried[1:])), "the head was passed"
     assert sorted(uid for _, uid, is_accepted in other.rows if is_accepted) == every
     assert all(sequence == uid + 1 for sequence, uid, _ in other.rows), "a retry changed its number, or a number is twice"
+
+
+def test_as_many_connections_as_requests_in_flight_are_kept(start_server, ledgers):
+    """However many a webhook has at the same time: none is closed that the next request needs."""
+    server = start_server(*LOOPBACK, *EACH_ALONE)
+    ledger = ledgers[0]
+    answer = server.post("/webhooks", {"url": f"http://127.0.0.1:{ledger.port}/", "wait": False, "maxInFlight": 32,
+                                       "isActive": False, "retrySchedule": [0.001] * 100})
+    for number in range(400):
+        last = server.post("/indexes/order/documents?primaryKey=id", {"id": number})
+    server.done(last)  # the backlog of a webhook that is switched on goes out at full width
+    assert server.patch(f"/webhooks/{answer.json['uuid']}", {"isActive": True}).status == 200
+    wait_until(lambda: ledger.n_accepted >= 400, server.log, server.process)
+    assert 8 < ledger.connections <= 32

@@ -1,5 +1,7 @@
 """/tasks and /batches: shapes, paging, filters, cancelation."""
 
+import json
+
 import pytest
 
 from conftest import wait_until
@@ -455,3 +457,37 @@ def test_details_of_a_batch_are_the_sum_of_its_tasks(batches_of):
         "types": {"documentAdditionOrUpdate": 2, "documentDeletion": 1},
         "indexUids": {"a": 3},
     }
+
+
+def test_documents_of_a_task_that_waits_can_be_read(paused):
+    lines = b'{"id":1,"name":"a"}\n{"id":2,"name":"b"}\n'
+    uid = paused.post("/indexes/movies/documents", lines, headers={"Content-Type": "application/x-ndjson"}).json["taskUid"]
+    refused = paused.get(f"/tasks/{uid}/documents")
+    assert (refused.status, refused.json["code"]) == (400, "feature_not_enabled")
+    assert refused.json["message"].startswith("Getting the documents of an enqueued task requires enabling the "
+                                              "`get task documents route` experimental feature. See ")
+    paused.patch("/experimental-features", {"getTaskDocumentsRoute": True})
+    answer = paused.get(f"/tasks/{uid}/documents")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/x-ndjson")
+    assert [json.loads(line) for line in answer.body.splitlines()] == [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+    large = b"".join(b'{"id":%d,"pad":"%s"}\n' % (n, b"p" * 500) for n in range(1000))
+    large_uid = paused.post("/indexes/movies/documents", large,
+                             headers={"Content-Type": "application/x-ndjson"}).json["taskUid"]
+    assert paused.get(f"/tasks/{large_uid}/documents").body.splitlines() == large.splitlines()
+    other = paused.delete("/indexes/movies/documents").json["taskUid"]
+    none = paused.get(f"/tasks/{other}/documents")
+    assert (none.status, none.json["code"]) == (404, "task_file_not_found")
+    assert none.json["message"] == (
+        f"Task `{other}` does not contain any documents. Only `documentAdditionOrUpdate` tasks with the statuses "
+        "`enqueued` or `processing` contain documents")
+    assert paused.get("/tasks/99/documents").json["code"] == "task_not_found"
+
+
+def test_documents_cannot_be_edited_by_function(paused):
+    answer = paused.post("/indexes/movies/documents/edit", {"function": "doc.x = 1"})
+    assert (answer.status, answer.json["code"]) == (400, "feature_not_enabled")
+    assert answer.json["message"].startswith("Using the documents edit route requires enabling the "
+                                             "`edit documents by function` experimental feature. See ")
+    paused.patch("/experimental-features", {"editDocumentsByFunction": True})
+    answer = paused.post("/indexes/movies/documents/edit", {"function": "doc.x = 1"})
+    assert (answer.status, answer.json["code"]) == (400, "feature_not_enabled")

@@ -136,20 +136,31 @@ a_star_is_a_filter_for_cancel_but_filters_nothing(void **state)
         struct task_filter f;
         call.query = str_from(queries[i]);
         assert_int_equal(task_filter_for_change(&call, "cancel", &f), 0);
-        assert_true(task_filter_is_all(&f));
+        struct task_query query;
+        task_filter_query(&f, &query);
+        assert_true(task_query_is_all(&query));
     }
 }
 
 static void
-uids_alone_are_told_apart(void **state)
+what_is_given_becomes_a_query(void **state)
 {
     (void) state;
-    struct task_filter f = list("uids=3,1,3");
-    assert_true(task_filter_is_uids(&f));
-    assert_false(task_filter_is_all(&f));
-    assert_int_equal(f.uids.n, 2);
-    f = list("uids=3&statuses=failed");
-    assert_false(task_filter_is_uids(&f));
+    struct task_query query;
+    struct task_filter f = list("uids=3,1,3&statuses=failed&types=indexSwap&indexUids=a,b&"
+                                "batchUids=7,*&afterFinishedAt=2024-05-06");
+    task_filter_query(&f, &query);
+    assert_int_equal(query.n_uids, 2);
+    assert_int_equal(query.uids[0], 1);
+    assert_int_equal(query.statuses, 1u << TASK_FAILED);
+    assert_int_equal(query.types, 1u << KIND_INDEX_SWAP);
+    assert_int_equal(query.n_index_uids, 2);
+    assert_null(query.batch_uids);
+    assert_null(query.canceled_by);
+    assert_int_equal(query.finished.after_ns, at("2024-05-07T00:00:00Z"));
+    assert_int_equal(query.finished.before_ns, INT64_MAX);
+    assert_true(time_range_is_all(&query.started));
+    assert_false(task_query_is_all(&query));
 }
 
 static struct task
@@ -249,7 +260,7 @@ main(void)
         cmocka_unit_test_setup_teardown(cancel_knows_no_paging, setup, teardown),
         cmocka_unit_test_setup_teardown(a_star_is_a_filter_for_cancel_but_filters_nothing, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(uids_alone_are_told_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_given_becomes_a_query, setup, teardown),
         cmocka_unit_test_setup_teardown(parameters_are_anded_and_values_ored, setup, teardown),
         cmocka_unit_test_setup_teardown(index_uids_match_swapped_indexes_which_are_then_hidden,
                                         setup, teardown),

@@ -1,8 +1,8 @@
 /* Chunks of sets and their stored forms, maps of chunks, columns of times. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <setjmp.h>
 
 #include <cmocka.h>
 

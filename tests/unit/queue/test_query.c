@@ -200,8 +200,7 @@ sets_follow_a_renaming(void **state)
 
 /* --- deletion, carried out by hand */
 
-static void
-delete(struct fixture *f, const char *uids)
+static void delete (struct fixture *f, const char *uids)
 {
     struct uidset ranges;
     struct uidmap matched;
@@ -236,7 +235,7 @@ deleted_tasks_are_gone_from_every_set_at_once_and_from_the_store_soon(void **sta
     run_turns(f, 2);
     fixture_start(f);
     run_until(f, is_settled);
-    delete(f, "0-599,690");
+    delete (f, "0-599,690");
     assert_true(rows_in(f, TABLE_TASKS) > 600);
     expect_all(f);
     fixture_restart(f); /* what is left to remove is taken up */
@@ -267,10 +266,10 @@ a_batch_goes_with_its_last_task(void **state)
     run_turns(f, 2);
     fixture_start(f);
     run_until(f, is_settled);
-    delete(f, "0");
+    delete (f, "0");
     run_turns(f, 20);
     expect_in(batch_json(f, 0), "\"totalNbTasks\":2");
-    delete(f, "1");
+    delete (f, "1");
     assert_string_equal(batch_json(f, 0), "");
     run_until(f, is_removed);
     run_until(f, is_settled);
