@@ -14,30 +14,12 @@
 enum { ROUTES_MAX = 256 };
 
 static const struct route_table *const tables[] = {
-    &task_stream_routes,
-    &metrics_routes,
-    &logs_routes,
-    &openapi_routes,
-    &health_routes,
-    &stats_routes,
-    &index_routes,
-    &swap_routes,
-    &document_write_routes,
-    &document_read_routes,
-    &task_routes,
-    &task_document_routes,
-    &batch_routes,
-    &webhook_routes,
-    &key_routes,
-    &delivery_routes,
-    &replay_routes,
-    &webhook_secret_routes,
-    &settings_routes,
-    &experimental_routes,
-    &orama_routes,
-    &report_routes,
-    &callback_routes,
-    &report_definition_routes,
+    &task_stream_routes,    &metrics_routes,        &logs_routes,     &openapi_routes,
+    &health_routes,         &stats_routes,          &index_routes,    &swap_routes,
+    &document_write_routes, &document_read_routes,  &task_routes,     &task_document_routes,
+    &batch_routes,          &webhook_routes,        &key_routes,      &delivery_routes,
+    &replay_routes,         &webhook_secret_routes, &settings_routes, &experimental_routes,
+    &orama_routes,          &report_routes,         &callback_routes, &report_definition_routes,
 };
 
 const struct route *const *

@@ -129,8 +129,8 @@ static enum http_result
 task_stream(struct http_call *call)
 {
     struct task_filter filter;
-    uint64_t at;
-    bool is_foreign;
+    uint64_t at = 0;
+    bool is_foreign = false;
     struct task_feed *feed = handler_api(call)->feed;
     if (task_filter_for_stream(call, &filter) < 0 || find_start(call, &at, &is_foreign) < 0)
         return HTTP_ERROR;

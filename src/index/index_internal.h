@@ -14,11 +14,12 @@ enum index_table {
     INDEX_NUMBER_IDS,   /* external ids that are numbers, by groups u64be -> ids v1 (ids.h) */
     INDEX_TABLES
 };
-#define INDEX_META_TOTALS STR("totals")     /* v1: documents u64, raw bytes u64, next id u32 */
-#define INDEX_META_FIELDS STR("fields")     /* v1: n u32, then (name str, documents u64) each */
-#define INDEX_META_APPLIED STR("applied")   /* record of the last applied batch; ops/ reads it */
-#define INDEX_META_SETTINGS STR("settings") /* record of settings.c; absent: all are the defaults  \
-                                             */
+#define INDEX_META_TOTALS STR("totals")   /* v1: documents u64, raw bytes u64, next id u32 */
+#define INDEX_META_FIELDS STR("fields")   /* v1: n u32, then (name str, documents u64) each */
+#define INDEX_META_APPLIED STR("applied") /* record of the last applied batch; ops/ reads it */
+#define INDEX_META_SETTINGS                                                                        \
+    STR("settings") /* record of settings.c; absent: all are the defaults                          \
+                     */
 
 /* One open environment. */
 struct index {

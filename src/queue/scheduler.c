@@ -254,11 +254,19 @@ drop_committed(struct queue *q, int result)
     queue_set_state(q, QUEUE_IDLE);
 }
 
-/* Every member fails with the run's error. */
+/* Every member fails with the run's error; but for want of space nothing that was acknowledged
+ * fails: it is tried again when there is some (invariant 12). */
 static bool
 fail_run(struct queue *q)
 {
     struct run *r = q->run;
+    if (must_hold(q)) {
+        log_warn(LOG_TARGET,
+                 "batch is rolled back, it waits for free space batch_uid=%u error=\"%s\"",
+                 r->pub.batch_uid, err_is_set(&r->pub.err) ? r->pub.err.message : "");
+        roll_back(q);
+        return false;
+    }
     if (!err_is_set(&r->pub.err))
         (void) err_set(&r->pub.err, ERR_INTERNAL, "The batch operation `%s` failed.",
                        run_type_name(r->pub.type));

@@ -283,12 +283,12 @@ static int
 read_aggregate(const struct input *in, struct report_aggregate *a)
 {
     bool has_function = false;
-    char path[200];
+    char path[300];
     if (json_type(in->value) != JSON_OBJECT)
         return refuse(in, "an object");
     for (struct json_iter it = json_iter(in->value); json_next(&it);) {
-        (void) snprintf(path, sizeof(path), "%s.%.*s", in->path, (int) (it.key.len % 50),
-                        it.key.data);
+        struct str shown = str_slice(it.key, 0, 50);
+        (void) snprintf(path, sizeof(path), "%.200s.%.*s", in->path, STR_ARG(shown));
         struct input member = {path, it.value, in->err};
         int rc;
         if (str_is(it.key, "function")) {

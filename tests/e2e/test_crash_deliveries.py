@@ -35,11 +35,15 @@ class Counter(Receiver):
         self.again = set()  # (life of the acceptance before, life, id)
         self.n_connections = 0
         super().__init__()
+        self.accept, self.server.process_request = self.server.process_request, self.accept_counted
         self.serve, self.server.process_request_thread = self.server.process_request_thread, self.serve_counted
 
-    def serve_counted(self, request, address):
+    def accept_counted(self, request, address):
         with self.changed:
             self.n_connections += 1
+        self.accept(request, address)
+
+    def serve_counted(self, request, address):
         try:
             self.serve(request, address)
         finally:

@@ -48,3 +48,25 @@ def test_a_full_queue_takes_cancelations_and_deletions_only(start_server):
     wait_until(lambda: server.get("/tasks?statuses=enqueued,processing&limit=0").json["total"] == 0, "tasks are left")
     assert server.request("DELETE", "/tasks?statuses=canceled").status == 200
     wait_until(lambda: server.request("POST", "/indexes/a/documents", [{"id": 1}]).status == 202, "it stays full")
+
+
+def test_compaction_needs_its_feature_and_gives_space_back_while_the_server_works(start_server):
+    server = start_server(*PAUSED)
+    for n in range(60):
+        assert server.request("POST", "/indexes/a/documents", [{"id": n, "text": "x" * 30_000}]).status == 202
+    server.stop()
+    server = start_server()
+    wait_until(lambda: server.get("/tasks?statuses=enqueued,processing&limit=0").json["total"] == 0, "tasks are left")
+    refused = server.request("POST", "/tasks/compact")
+    assert (refused.status, refused.json["code"]) == (400, "feature_not_enabled")
+    server.request("PATCH", "/experimental-features", {"taskQueueCompactionRoute": True})
+    file = server.db_path / "queue/data.mdb"
+    before = file.stat().st_blocks
+    answer = server.request("POST", "/tasks/compact")
+    assert answer.status == 200 and answer.json["status"] == "success" and answer.json["actionRequired"] is None
+    assert file.stat().st_blocks < before
+    assert server.run("POST", "/indexes/a/documents", [{"id": 1}])["status"] == "succeeded"
+    listed = server.get("/tasks?limit=1000").json
+    server.kill()
+    server = start_server()
+    assert server.get("/tasks?limit=1000").json == listed

@@ -117,6 +117,7 @@ def expected(items, extra, hidden):
 def compare(server, rng, rounds, seen):
     tasks, batches = listed(server, "/tasks"), listed(server, "/batches")
     seen.update((t["uid"], t) for t in tasks)
+    whole = all(b["stats"]["totalNbTasks"] == sum(t["batchUid"] == b["uid"] for t in seen.values()) for b in batches)
     for _ in range(rounds):
         query = random_query(rng, tasks)
         extra = {"limit": rng.choice([0, 1, 5, 20, 1000])}
@@ -127,6 +128,8 @@ def compare(server, rng, rounds, seen):
         text, answer = ask(server, "/tasks", query, extra)
         matches = [t for t in tasks if task_matches(t, query)]
         assert answer == expected(matches, extra, lambda t: "indexUids" in query and t["type"] in GLOBAL), text
+        if not whole and {"afterEnqueuedAt", "beforeEnqueuedAt"} & set(query):
+            continue  # tasks were deleted before anybody saw when they were enqueued
         text, answer = ask(server, "/batches", query, extra)
         matches = [b for b in batches if batch_matches(b, query, tasks, seen)]
         assert answer == expected(matches, extra, lambda b: False), text
