@@ -62,6 +62,7 @@ cancelation_of_a_running_task_rolls_its_batch_back(void **state)
     run_until(f, is_holding);
     assert_int_equal(batch_of(f, 0), 0);
     (void) add_cancelation(f, "1");
+    run_turns(f, 20); /* it is stored, and seen between two slices */
     f->hold = STAGE_NONE;
     run_until(f, is_settled);
     assert_int_equal(f->calls[STAGE_ABORT], 1);

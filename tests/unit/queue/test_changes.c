@@ -125,6 +125,7 @@ a_batch_that_is_rolled_back_is_enqueued_again(void **state)
     fixture_start(f);
     run_until(f, is_holding);
     add_cancelation(f, "0");
+    run_turns(f, 20); /* it is stored, and seen between two slices */
     f->hold = STAGE_NONE;
     run_until(f, is_settled);
     expect_in(changes_from(f, 1), "1:e:0 2:s:0 3:e:1 4:e:0 5:s:1");
