@@ -155,7 +155,8 @@ def deliver(shared):
 def check_failed(delivery, outcome, detail=""):
     [attempt] = delivery["attempts"]
     assert delivery["state"] == "exhausted", delivery
-    assert (attempt["outcome"], attempt["errorClass"], attempt["status"]) == (outcome, outcome, None), attempt
+    assert attempt["outcome"] == attempt["errorClass"] and attempt["status"] is None, attempt
+    assert attempt["outcome"] in ([outcome] if isinstance(outcome, str) else outcome), attempt
     assert detail in attempt["detail"], attempt
     return attempt
 
@@ -303,7 +304,9 @@ def test_a_receiver_that_leaves(deliver, raw, phase, way):
         LEAVES[phase](peer)
         if way == "reset":
             peer.reset()
-    check_at_once(check_failed(deliver(raw(script).url), "protocol"))
+    # A reset at once may come before the client has noticed that it was connected.
+    outcome = ("protocol", "connect") if (phase, way) == ("at once", "reset") else "protocol"
+    check_at_once(check_failed(deliver(raw(script).url), outcome))
 
 
 @pytest.mark.parametrize("body", BODIES)
