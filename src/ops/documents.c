@@ -81,6 +81,19 @@ fail_batch(struct documents *d)
     set_phase(d, DOCUMENTS_FAIL);
 }
 
+/* The same, unless the disk is to blame: then the queue decides, which may let the batch wait. */
+static int
+give_up(struct documents *d)
+{
+    ops_prefix_error(&d->err, d->run->index_uid);
+    if (d->err.code == ERR_NO_SPACE_LEFT_ON_DEVICE || d->err.code == ERR_IO_ERROR) {
+        err_move(&d->run->err, &d->err);
+        return -1;
+    }
+    fail_batch(d);
+    return 0;
+}
+
 /* --- OPEN */
 
 static void
@@ -121,11 +134,8 @@ open_index(struct documents *d)
     d->index = index_open(d->ops->indexes, &d->info.uuid, &d->err);
     if (d->index != NULL)
         d->writer = index_writer_begin(d->index, &d->err);
-    if (d->writer == NULL) {
-        ops_prefix_error(&d->err, d->run->index_uid);
-        fail_batch(d);
-        return OP_DONE;
-    }
+    if (d->writer == NULL)
+        return give_up(d) < 0 ? -1 : OP_DONE;
     d->roles = mem_new(d->run->n_members, sizeof(*d->roles));
     set_phase(d, DOCUMENTS_SCAN);
     return OP_DONE;
@@ -277,9 +287,7 @@ documents_step(struct batch_run *run, int64_t deadline_us)
         return ops_fail_all(run, &d->at, &d->err, deadline_us);
     if (rc >= 0 || !err_is_set(&d->err))
         return rc;
-    ops_prefix_error(&d->err, run->index_uid);
-    fail_batch(d);
-    return OP_MORE;
+    return give_up(d) < 0 ? -1 : OP_MORE;
 }
 
 /* --- commit, finish, recover */

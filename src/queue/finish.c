@@ -305,6 +305,7 @@ finished(struct queue *q)
     histogram_add(&q->batch_times, (q->finishing.finished_at_ns - r->pub.started_at_ns) / 1000);
     q->is_applying = q->finishing.is_sliced;
     q->n_batches++;
+    q->space_tries = 0;
     q->run = NULL;
     finish_reset(q);
     release_files(q);

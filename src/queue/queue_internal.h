@@ -36,6 +36,7 @@ enum {
     HOLD_MS = 1000,         /* below the floor of free space: look again after */
     CRASHES_OF_A_GROUP = 2, /* invariant 3: then its tasks are tried one by one */
     CRASHES_OF_A_TASK = 2,  /* alone; then it fails */
+    SPACE_TRIES = 10,       /* of a batch that met a full disk while there seems to be room */
     RECOVER_TRIES = 6, /* to read an index after a crash, 1.5 s in all; then the run is repeated */
     SLICE_CHECK_EVERY = 16, /* rows between two looks at the clock */
 };
@@ -75,6 +76,7 @@ struct run {
     bool is_visible;     /* its tasks show as processing */
     bool op_entered;     /* prepare or recover was called: abort or done is owed */
     bool is_rolled_back; /* every member fails */
+    bool waits_for_space;
 };
 
 /* The finishing of a batch. */
@@ -163,6 +165,7 @@ struct queue {
 
     struct pick pick;
     struct run *run; /* NULL: none */
+    int space_tries; /* that met a full disk since the last batch that did not */
     struct finishing finishing;
     bool is_applying; /* results are read from TABLE_TASK_RESULTS first */
     struct applying applying;

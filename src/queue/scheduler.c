@@ -164,15 +164,21 @@ drop_run(struct queue *q)
 
 /* Work that needs space waits below the floor; what frees space goes on (invariant 12). */
 static bool
-must_hold(struct queue *q)
+needs_space(const struct queue *q)
 {
-    static const bool needs_space[BATCH_TYPES + 1] = {
+    static const bool types[BATCH_TYPES + 1] = {
         [BATCH_DOCUMENTS] = true,
         [BATCH_SETTINGS] = true,
         [BATCH_INDEX_CREATION] = true,
         [BATCH_INDEX_DEPLOY] = true,
     };
-    return needs_space[q->run->pub.type] && !turn_accepts_writes(q->turn);
+    return types[q->run->pub.type];
+}
+
+static bool
+must_hold(struct queue *q)
+{
+    return needs_space(q) && !turn_accepts_writes(q->turn);
 }
 
 static bool
@@ -247,23 +253,41 @@ roll_back(struct queue *q)
 static void
 drop_committed(struct queue *q, int result)
 {
+    bool waits = q->run->waits_for_space;
     if (result < 0) /* the next run record replaces it */
         log_warn(LOG_TARGET, "a rolled back batch could not be forgotten batch_uid=%u",
                  q->run->pub.batch_uid);
     drop_run(q);
-    queue_set_state(q, QUEUE_IDLE);
+    if (waits)
+        pause_for(q, QUEUE_IDLE, HOLD_MS);
+    else
+        queue_set_state(q, QUEUE_IDLE);
 }
 
-/* Every member fails with the run's error; but for want of space nothing that was acknowledged
- * fails: it is tried again when there is some (invariant 12). */
+/* Whether the failed run met a full disk, and is to be tried again: for want of space nothing that
+ * was acknowledged fails (invariant 12). The error says so, not the space there is now: somebody
+ * may have made room meanwhile. LMDB tells of a full disk as EIO, too. What is told as no space
+ * while there is room, again and again, is something else (a database at its size limit). */
+static bool
+is_for_want_of_space(struct queue *q)
+{
+    enum err_code code = q->run->pub.err.code;
+    if (!needs_space(q) || (code != ERR_NO_SPACE_LEFT_ON_DEVICE && code != ERR_IO_ERROR))
+        return false;
+    turn_doubt_space(q->turn);
+    return must_hold(q) || (code == ERR_NO_SPACE_LEFT_ON_DEVICE && q->space_tries++ < SPACE_TRIES);
+}
+
+/* Every member fails with the run's error, or the batch is given back. */
 static bool
 fail_run(struct queue *q)
 {
     struct run *r = q->run;
-    if (must_hold(q)) {
+    if (is_for_want_of_space(q)) {
         log_warn(LOG_TARGET,
                  "batch is rolled back, it waits for free space batch_uid=%u error=\"%s\"",
-                 r->pub.batch_uid, err_is_set(&r->pub.err) ? r->pub.err.message : "");
+                 r->pub.batch_uid, r->pub.err.message);
+        r->waits_for_space = true;
         roll_back(q);
         return false;
     }

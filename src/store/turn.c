@@ -293,6 +293,12 @@ turn_accepts_writes(struct turn *t)
 }
 
 void
+turn_doubt_space(struct turn *t)
+{
+    t->space_checked_us = 0;
+}
+
+void
 turn_set_floor(struct turn *t, uint64_t floor_bytes)
 {
     t->floor_bytes = floor_bytes;

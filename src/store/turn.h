@@ -45,6 +45,9 @@ struct store_txn *turn_read(struct turn *t);
  * deliveries ignore it. After a refused commit the next transaction is the probe: the server stays
  * open for it. */
 bool turn_accepts_writes(struct turn *t);
+/* The disk was found full elsewhere: the next question measures free space anew, which is done
+ * every 200 ms otherwise. */
+void turn_doubt_space(struct turn *t);
 /* The floor of free space in bytes (default 64 MiB). */
 void turn_set_floor(struct turn *t, uint64_t floor_bytes);
 /* fn(arg) when the disk failed for good although it has space: the process must end (invariant 12).

@@ -154,9 +154,7 @@ class Lives:
         wait_until(is_done, server.log, server.process, timeout=30 + ROUNDS)  # queues grow while it is killed
         tasks = server.get("/tasks?limit=1000000").json["results"]
         uids, n_events = {t["uid"] for t in tasks}, len({t["batchUid"] for t in tasks})
-        # A disk that is full exactly when a batch commits fails its tasks, and says so.
-        failures = {t["error"]["code"] for t in tasks if t["status"] != "succeeded"}
-        assert failures <= {"no_space_left_on_device"}
+        assert {t["status"] for t in tasks} == {"succeeded"}
         assert self.acknowledged <= uids
         for uuid, receiver in zip(self.registered, self.receivers):
             receiver.check(n_events)
