@@ -14,12 +14,35 @@
 enum { ROUTES_MAX = 256 };
 
 static const struct route_table *const tables[] = {
-    &task_stream_routes,    &metrics_routes,        &logs_routes,     &openapi_routes,
-    &health_routes,         &stats_routes,          &index_routes,    &swap_routes,
-    &document_write_routes, &document_read_routes,  &task_routes,     &task_document_routes,
-    &batch_routes,          &webhook_routes,        &key_routes,      &delivery_routes,
-    &replay_routes,         &webhook_secret_routes, &settings_routes, &experimental_routes,
-    &orama_routes,          &report_routes,         &callback_routes, &report_definition_routes,
+    &task_stream_routes,
+    &metrics_routes,
+    &logs_routes,
+    &openapi_routes,
+    &health_routes,
+    &stats_routes,
+    &index_routes,
+    &swap_routes,
+    &document_write_routes,
+    &document_read_routes,
+    &task_routes,
+    &task_document_routes,
+    &batch_routes,
+    &webhook_routes,
+    &key_routes,
+    &delivery_routes,
+    &replay_routes,
+    &webhook_secret_routes,
+    &settings_routes,
+    &experimental_routes,
+    &orama_routes,
+    &report_routes,
+    &callback_routes,
+    &report_definition_routes,
+    &connection_routes,
+    &inbound_routes,
+    &organization_routes,
+    &organization_event_routes,
+    &organization_task_routes,
 };
 
 const struct route *const *
@@ -66,6 +89,8 @@ request_of(const struct route *route, const struct str *params, struct arena *ar
 static uint64_t
 body_limit(const struct api *api, const struct route *route)
 {
+    if (route != NULL && (route->flags & ROUTE_PROVIDER))
+        return INBOUND_BODY_MAX_BYTES;
     if (route != NULL && (route->flags & ROUTE_DOCUMENTS))
         return api->conf->http_payload_size_limit;
     if (route != NULL && (route->flags & ROUTE_JSON_BODY))
@@ -135,10 +160,26 @@ decide(const struct http_call *call, struct auth_grant *ret, struct err *err)
     return auth_decide(handler_api(call)->auth, &request, ret, err);
 }
 
+/* RFC 9110, 15.5.6: a 405 says what is known. */
+static void
+add_allow(struct http_call *call)
+{
+    struct buf methods = BUF_INIT;
+    for (int m = 0; m < HTTP_METHODS; m++) {
+        if (find_route((enum http_method) m, call->path).route != NULL)
+            buf_addf(&methods, "%s%s", methods.len == 0 ? "" : ", ",
+                     http_method_name((enum http_method) m));
+    }
+    http_call_add_header(call, "Allow", buf_cstr(&methods));
+    buf_done(&methods);
+}
+
 /* Meilisearch's answers have no body here; a door's have. */
 static void
 reply_no_route(struct http_call *call, bool path_exists)
 {
+    if (path_exists)
+        add_allow(call);
     if (!doors_own_path(call->path)) {
         http_reply_empty(call, path_exists ? 405 : 404);
         return;
@@ -259,6 +300,17 @@ handler_grant(const struct http_call *call)
 }
 
 int
+handler_require(struct http_call *call, const char *action, struct str index_uid)
+{
+    struct auth_grant grant;
+    struct auth_request request = {.authorization = http_call_header(call, "Authorization"),
+                                   .action = action,
+                                   .index_uid = index_uid,
+                                   .arena = call->arena};
+    return auth_decide(handler_api(call)->auth, &request, &grant, &call->err);
+}
+
+int
 handler_check_index(const struct auth_grant *grant, struct str uid, struct err *err)
 {
     if (auth_grant_sees(grant, uid))
@@ -267,16 +319,22 @@ handler_check_index(const struct auth_grant *grant, struct str uid, struct err *
 }
 
 int
+handler_check_uid(struct str uid, struct err *err)
+{
+    if (index_uid_is_valid(uid))
+        return 0;
+    struct buf message = BUF_INIT;
+    index_uid_write_invalid(&message, uid);
+    int rc = err_set_str(err, ERR_INVALID_INDEX_UID, buf_str(&message));
+    buf_done(&message);
+    return rc;
+}
+
+int
 handler_index_uid(struct http_call *call, size_t i, struct str *ret)
 {
     *ret = handler_param(call, i);
-    if (index_uid_is_valid(*ret))
-        return 0;
-    struct buf message = BUF_INIT;
-    index_uid_write_invalid(&message, *ret);
-    int rc = err_set_str(&call->err, ERR_INVALID_INDEX_UID, buf_str(&message));
-    buf_done(&message);
-    return rc;
+    return handler_check_uid(*ret, &call->err);
 }
 
 int

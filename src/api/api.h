@@ -3,6 +3,7 @@
  * and dispatches. */
 #include "auth/auth.h"
 #include "conf/conf.h"
+#include "inbound/inbound.h"
 #include "net/http_server.h"
 #include "ops/ops.h"
 #include "ops/replay.h"
@@ -23,6 +24,7 @@ struct api {
     struct webhooks *webhooks;
     struct replays *replays;
     struct reports *reports;
+    struct inbound *inbound;
     struct http_server *server;
     struct task_feed *feed; /* these three: api_start */
     struct http_counts *http_counts;

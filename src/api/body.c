@@ -131,10 +131,9 @@ body_json_limit(const struct api *api)
 }
 
 static int
-inflate_all(struct http_call *call, struct str raw, enum intake_encoding encoding, struct buf *out)
+inflate_all(struct str raw, enum intake_encoding encoding, uint64_t limit, struct buf *out,
+            struct err *err)
 {
-    struct err *err = &call->err;
-    uint64_t limit = body_json_limit(handler_api(call));
     struct gzip_in *z =
         gzip_in_new(encoding == INTAKE_GZIP ? GZIP_FORMAT_GZIP : GZIP_FORMAT_DEFLATE);
     int rc = 0;
@@ -150,6 +149,20 @@ inflate_all(struct http_call *call, struct str raw, enum intake_encoding encodin
     if (out->len > limit)
         return body_json_too_large(err, UINT64_MAX, limit);
     return rc < 0 || buf_failed(out) ? incomplete(err) : 0;
+}
+
+int
+body_inflate(struct http_call *call, struct str *body, struct buf *out, uint64_t limit)
+{
+    enum intake_encoding encoding;
+    if (body_encoding(call, &encoding) < 0)
+        return -1;
+    if (encoding == INTAKE_IDENTITY || body->len == 0)
+        return 0;
+    if (inflate_all(*body, encoding, limit, out, &call->err) < 0)
+        return -1;
+    *body = buf_str(out);
+    return 0;
 }
 
 static int
@@ -189,18 +202,14 @@ int
 body_read_json_as_any(struct http_call *call, struct body *ret)
 {
     struct buf plain = BUF_INIT;
-    enum intake_encoding encoding;
     *ret = (struct body){0};
-    if (body_encoding(call, &encoding) < 0)
-        return -1;
     body_read_ignored(call, ret);
     if (buf_failed(&ret->raw))
         return err_set(&call->err, ERR_INTERNAL, "Not enough memory for this request.");
-    if (encoding == INTAKE_IDENTITY || ret->raw.len == 0)
-        return parse(call, buf_str(&ret->raw), &ret->doc);
-    int rc = inflate_all(call, buf_str(&ret->raw), encoding, &plain);
+    struct str text = buf_str(&ret->raw);
+    int rc = body_inflate(call, &text, &plain, body_json_limit(handler_api(call)));
     if (rc == 0)
-        rc = parse(call, buf_str(&plain), &ret->doc);
+        rc = parse(call, text, &ret->doc);
     buf_done(&plain);
     return rc;
 }

@@ -20,6 +20,9 @@ struct body {
 int body_read_json(struct http_call *call, struct body *ret);
 /* The same whatever the Content-Type says: for clients that send JSON as a form. */
 int body_read_json_as_any(struct http_call *call, struct body *ret);
+/* What the Content-Encoding says of *body: 0, with *body left or made to point into out; or -1 with
+ * call->err when it is not understood, damaged, or has more than limit bytes then. */
+int body_inflate(struct http_call *call, struct str *body, struct buf *out, uint64_t limit);
 /* Takes a body that the route ignores (raw only). */
 void body_read_ignored(struct http_call *call, struct body *ret);
 void body_done(struct body *b);

@@ -2,15 +2,12 @@
  * are this door's names for their fields, and its answers. */
 #include "webhook/callbacks.h"
 
-#include "api/body.h"
 #include "api/fields.h"
-#include "api/handler.h"
 #include "api/params.h"
-#include "api/reply.h"
+#include "api/receivers.h"
 #include "base/mem.h"
-#include "webhook/deliveries.h"
 
-enum { TOKEN_MAX_BYTES = 4096, EVENTS_ALL = (1 << CALLBACK_EVENTS) - 1 };
+enum { EVENTS_ALL = (1 << CALLBACK_EVENTS) - 1 };
 
 /* --- bodies */
 
@@ -72,20 +69,6 @@ field_active(const struct field_in *in, void *dst)
         (struct callback_fields *) ((char *) dst - offsetof(struct callback_fields, is_active));
     f->has_active = true;
     f->is_active = json_bool(in->value);
-    return 0;
-}
-
-/* It becomes a header's value. */
-static int
-field_token(const struct field_in *in, void *dst)
-{
-    struct str token = json_string(in->value);
-    bool is_valid = token.len > 0 && token.len <= TOKEN_MAX_BYTES;
-    for (size_t i = 0; i < token.len && is_valid; i++)
-        is_valid = token.data[i] > ' ' && token.data[i] < 0x7F;
-    if (!is_valid)
-        return field_invalid(in, "expected 1 to %d visible ASCII characters.", TOKEN_MAX_BYTES);
-    *(struct str *) dst = token;
     return 0;
 }
 
@@ -190,16 +173,10 @@ missing(struct http_call *call, enum err_code code, const char *name)
 }
 
 static int
-read_body(struct http_call *call, struct body *body, struct callback_fields *f)
+read_fields(struct http_call *call, const struct json *body, struct callback_fields *f)
 {
     *f = (struct callback_fields){0};
-    if (body_read_json(call, body) < 0 ||
-        fields_read(call->arena, json_root(body->doc), "", &callback_fields, f, &call->err) < 0)
-        return -1;
-    if (turn_accepts_writes(handler_api(call)->turn))
-        return 0;
-    return err_set(&call->err, ERR_NO_SPACE_LEFT_ON_DEVICE,
-                   "The server has too little free disk space to store a webhook.");
+    return fields_read(call->arena, body, "", &callback_fields, f, &call->err);
 }
 
 /* --- answers */
@@ -254,19 +231,6 @@ write_callback(struct json_out *j, const struct callback_view *v, bool reveals_s
     json_end_object(j);
 }
 
-static void
-on_settled(void *arg, bool is_committed)
-{
-    if (!is_committed)
-        webhooks_rollback(arg);
-}
-
-static enum http_result
-reply_changed(struct http_call *call, int status, struct buf *body)
-{
-    return reply_held(call, status, body, on_settled, handler_api(call)->webhooks);
-}
-
 static int
 show(struct http_call *call, struct str id, bool reveals_secret, struct buf *out)
 {
@@ -306,24 +270,40 @@ callback_get(struct http_call *call)
     return HTTP_ERROR;
 }
 
+/* What was asked for, under the registry's names, is given to it. */
 static int
-create(struct http_call *call, const struct callback_fields *f, struct buf *out)
+store(struct http_call *call, const struct callback_fields *f, bool is_new, struct uuid *ret_new)
 {
+    struct webhooks *w = handler_api(call)->webhooks;
+    struct json_doc *settings = settings_of(f);
+    int rc;
+    if (settings == NULL)
+        return err_set(&call->err, ERR_INTERNAL, "The webhook cannot be read.");
+    if (is_new)
+        rc = callbacks_create(w, json_root(settings), f->events, ret_new, &call->err);
+    else
+        rc =
+            callbacks_update(w, handler_param(call, 0), json_root(settings), f->events, &call->err);
+    json_doc_free(settings);
+    if (rc < 0)
+        translate(&call->err);
+    return rc;
+}
+
+static int
+create(struct http_call *call, const struct json *body, struct buf *out)
+{
+    struct callback_fields f;
     struct uuid uuid;
     char id[UUID_TEXT_LEN + 1];
-    if (f->events == 0)
-        return missing(call, ERR_MISSING_CALLBACK_EVENT, "event");
-    if (f->url.data == NULL)
-        return missing(call, ERR_MISSING_CALLBACK_URL, "callbackUrl");
-    struct json_doc *settings = settings_of(f);
-    int rc = settings == NULL ? err_set(&call->err, ERR_INTERNAL, "The webhook cannot be read.")
-                              : callbacks_create(handler_api(call)->webhooks, json_root(settings),
-                                                 f->events, &uuid, &call->err);
-    json_doc_free(settings);
-    if (rc < 0) {
-        translate(&call->err);
+    if (read_fields(call, body, &f) < 0)
         return -1;
-    }
+    if (f.events == 0)
+        return missing(call, ERR_MISSING_CALLBACK_EVENT, "event");
+    if (f.url.data == NULL)
+        return missing(call, ERR_MISSING_CALLBACK_URL, "callbackUrl");
+    if (store(call, &f, true, &uuid) < 0)
+        return -1;
     (void) uuid_format(&uuid, id);
     http_call_add_header(call, "Location", arena_printf(call->arena, "/api/webhooks/%s", id));
     return show(call, str_from(id), true, out);
@@ -332,44 +312,22 @@ create(struct http_call *call, const struct callback_fields *f, struct buf *out)
 static enum http_result
 callback_create(struct http_call *call)
 {
-    struct body body;
-    struct callback_fields f;
-    struct buf out = BUF_INIT;
-    enum http_result result = HTTP_ERROR;
-    if (read_body(call, &body, &f) == 0 && create(call, &f, &out) == 0)
-        result = reply_changed(call, 201, &out);
-    buf_done(&out);
-    body_done(&body);
-    return result;
+    return receivers_change(call, 201, create);
 }
 
 static int
-update(struct http_call *call, const struct callback_fields *f, struct buf *out)
+update(struct http_call *call, const struct json *body, struct buf *out)
 {
-    struct str id = handler_param(call, 0);
-    struct json_doc *settings = settings_of(f);
-    int rc = settings == NULL ? err_set(&call->err, ERR_INTERNAL, "The webhook cannot be read.")
-                              : callbacks_update(handler_api(call)->webhooks, id,
-                                                 json_root(settings), f->events, &call->err);
-    json_doc_free(settings);
-    if (rc == 0)
-        return show(call, id, false, out);
-    translate(&call->err);
-    return -1;
+    struct callback_fields f;
+    if (read_fields(call, body, &f) < 0 || store(call, &f, false, NULL) < 0)
+        return -1;
+    return show(call, handler_param(call, 0), false, out);
 }
 
 static enum http_result
 callback_update(struct http_call *call)
 {
-    struct body body;
-    struct callback_fields f;
-    struct buf out = BUF_INIT;
-    enum http_result result = HTTP_ERROR;
-    if (read_body(call, &body, &f) == 0 && update(call, &f, &out) == 0)
-        result = reply_changed(call, 200, &out);
-    buf_done(&out);
-    body_done(&body);
-    return result;
+    return receivers_change(call, 200, update);
 }
 
 static enum http_result
@@ -378,24 +336,10 @@ callback_delete(struct http_call *call)
     struct buf none = BUF_INIT;
     if (callbacks_delete(handler_api(call)->webhooks, handler_param(call, 0), &call->err) < 0)
         return HTTP_ERROR;
-    return reply_changed(call, 204, &none);
+    return receivers_reply_changed(call, 204, &none);
 }
 
 /* --- deliveries of one, newest first */
-
-static enum http_piece
-deliveries_make(void *arg, struct buf *out, int64_t deadline_us)
-{
-    struct delivery_budget budget = {REPLY_PIECE_BYTES, deadline_us};
-    int rc = delivery_listing_step(arg, out, &budget);
-    return rc < 0 ? HTTP_PIECE_FAILED : rc == 0 ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
-}
-
-static void
-deliveries_release(void *arg)
-{
-    delivery_listing_free(arg);
-}
 
 struct deliveries_params {
     struct param_u64 limit, from;
@@ -411,21 +355,21 @@ static const struct param deliveries_rows[] = {
      .offset = offsetof(struct deliveries_params, from)},
 };
 
+static const struct param_table deliveries_query = PARAM_TABLE(deliveries_rows);
+
 static enum http_result
 callback_deliveries(struct http_call *call)
 {
     struct webhooks *w = handler_api(call)->webhooks;
     struct deliveries_params p = {.limit.value = 20};
-    struct delivery_query q = {.since_ns = INT64_MIN, .until_ns = INT64_MAX};
+    struct delivery_query q = {.n_webhooks = 1, .since_ns = INT64_MIN, .until_ns = INT64_MAX};
     if (PARAMS_READ(call, deliveries_rows, &p) < 0 ||
-        callbacks_uuid(w, handler_param(call, 0), &q.webhook, &call->err) < 0)
+        callbacks_uuid(w, handler_param(call, 0), &q.webhooks[0], &call->err) < 0)
         return HTTP_ERROR;
     q.limit = p.limit.value;
     q.has_from = p.from.is_given;
     q.from = p.from.value;
-    struct reply_listing listing = {deliveries_make, deliveries_release,
-                                    delivery_listing_new(w, &q)};
-    return reply_listing(call, &listing);
+    return receivers_reply_deliveries(call, &q);
 }
 
 static const struct route rows[] = {
@@ -439,7 +383,9 @@ static const struct route rows[] = {
      .action = "webhooks.create",
      .flags = ROUTE_JSON_BODY,
      .handler = callback_create,
-     .summary = "Register a webhook for reports"},
+     .summary = "Register a webhook for reports",
+     .body = &callback_fields,
+     .status = 201},
     {.method = HTTP_GET,
      .pattern = "/api/webhooks/{webhookId}",
      .action = "webhooks.get",
@@ -450,16 +396,19 @@ static const struct route rows[] = {
      .action = "webhooks.update",
      .flags = ROUTE_JSON_BODY,
      .handler = callback_update,
-     .summary = "Change a webhook of reports"},
+     .summary = "Change a webhook of reports",
+     .body = &callback_fields},
     {.method = HTTP_DELETE,
      .pattern = "/api/webhooks/{webhookId}",
      .action = "webhooks.delete",
      .handler = callback_delete,
-     .summary = "Remove a webhook of reports"},
+     .summary = "Remove a webhook of reports",
+     .status = 204},
     {.method = HTTP_GET,
      .pattern = "/api/webhooks/{webhookId}/deliveries",
      .action = "webhooks.get",
      .handler = callback_deliveries,
-     .summary = "List the deliveries of a webhook of reports"},
+     .summary = "List the deliveries of a webhook of reports",
+     .query = &deliveries_query},
 };
 const struct route_table callback_routes = ROUTE_TABLE(rows);

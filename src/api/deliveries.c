@@ -2,9 +2,13 @@
  * them, a ping. What a delivery is, and its JSON, is webhook/'s. */
 #include "webhook/deliveries.h"
 
-#include "api/handler.h"
-#include "api/reply.h"
+#include <limits.h>
+
+#include "api/body.h"
+#include "api/fields.h"
+#include "api/receivers.h"
 #include "api/task_filter.h"
+#include "webhook/organization_webhooks.h"
 
 /* --- GET /webhooks/{webhookUuid}/deliveries */
 
@@ -17,29 +21,11 @@ struct list_params {
 };
 
 static int
-add_state(const struct param_in *in, const char *name, struct str element, void *dst)
-{
-    struct param_set *set = dst;
-    uint32_t bit;
-    if (delivery_state_bit(element, &bit)) {
-        set->bits |= bit;
-        return 0;
-    }
-    struct buf all = BUF_INIT;
-    delivery_states_write(&all);
-    int rc =
-        param_invalid(in, name, "`%.*s` is not a valid delivery state. Available states are %s.",
-                      STR_ARG(element), buf_cstr(&all));
-    buf_done(&all);
-    return rc;
-}
-
-static int
 param_states(const struct param_in *in, void *dst)
 {
-    struct param_set *set = dst;
-    *set = (struct param_set){.is_given = true};
-    return param_each(in, &set->has_star, add_state, set);
+    static const struct param_words words = {"delivery state", "states", UINT_MAX,
+                                             delivery_state_text};
+    return param_words(in, &words, dst);
 }
 
 static int
@@ -48,7 +34,13 @@ param_event(const struct param_in *in, void *dst)
     struct delivery_query *q = dst;
     struct buf why = BUF_INIT;
     int rc = 0;
-    q->has_event = uuid_parse(in->value, &q->event, &why);
+    size_t dot = str_find(in->value, '.', 0);
+    uint64_t line = 0;
+    bool has_line =
+        dot == in->value.len ||
+        (str_to_u64(str_slice(in->value, dot + 1, in->value.len), UINT32_MAX, &line) && line > 0);
+    q->event_line = (uint32_t) line;
+    q->has_event = uuid_parse(has_line ? str_slice(in->value, 0, dot) : in->value, &q->event, &why);
     if (!q->has_event)
         rc = param_invalid(in, in->row->name, "Invalid UUID: %s", buf_cstr(&why));
     buf_done(&why);
@@ -77,41 +69,53 @@ piece_of(int rc)
     return rc < 0 ? HTTP_PIECE_FAILED : rc == 0 ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
 }
 
-static enum http_piece
-list_make(void *arg, struct buf *out, int64_t deadline_us)
+static int
+read_query(struct http_call *call, struct delivery_query *ret)
 {
-    struct delivery_budget budget = {REPLY_PIECE_BYTES, deadline_us};
-    return piece_of(delivery_listing_step(arg, out, &budget));
-}
-
-static void
-list_release(void *arg)
-{
-    delivery_listing_free(arg);
+    struct list_params p = {.limit.value = 20};
+    if (PARAMS_READ(call, list_rows, &p) < 0)
+        return -1;
+    *ret = (struct delivery_query){
+        .states = p.states.has_star ? 0 : p.states.bits,
+        .has_event = p.event.has_event,
+        .event = p.event.event,
+        .event_line = p.event.event_line,
+        .has_from = p.from.is_given,
+        .from = p.from.value,
+        .is_ascending = p.reverse,
+        .limit = p.limit.value,
+        .since_ns = p.since.is_bound ? p.since.ns : INT64_MIN,
+        .until_ns = p.until.is_bound ? p.until.ns : INT64_MAX,
+    };
+    return 0;
 }
 
 static enum http_result
 delivery_list(struct http_call *call)
 {
     struct webhooks *w = handler_api(call)->webhooks;
-    struct list_params p = {.limit.value = 20};
-    struct delivery_query q = {.since_ns = INT64_MIN, .until_ns = INT64_MAX};
-    if (PARAMS_READ(call, list_rows, &p) < 0 ||
-        webhook_uuid_from_text(w, handler_param(call, 0), &q.webhook, &call->err) < 0)
+    struct delivery_query q;
+    if (read_query(call, &q) < 0 ||
+        webhook_uuid_from_text(w, handler_param(call, 0), &q.webhooks[0], &call->err) < 0)
         return HTTP_ERROR;
-    q.states = p.states.has_star ? 0 : p.states.bits;
-    q.has_event = p.event.has_event;
-    q.event = p.event.event;
-    q.has_from = p.from.is_given;
-    q.from = p.from.value;
-    q.is_ascending = p.reverse;
-    q.limit = p.limit.value;
-    if (p.since.is_bound)
-        q.since_ns = p.since.ns;
-    if (p.until.is_bound)
-        q.until_ns = p.until.ns;
-    struct reply_listing listing = {list_make, list_release, delivery_listing_new(w, &q)};
-    return reply_listing(call, &listing);
+    q.n_webhooks = 1;
+    return receivers_reply_deliveries(call, &q);
+}
+
+_Static_assert((int) ORGANIZATION_CHANNELS_MAX == (int) DELIVERY_QUERY_WEBHOOKS_MAX, "one listing");
+/* Of all its channels. */
+static enum http_result
+organization_delivery_list(struct http_call *call)
+{
+    struct webhooks *w = handler_api(call)->webhooks;
+    struct delivery_query q;
+    if (read_query(call, &q) < 0)
+        return HTTP_ERROR;
+    int n = organization_webhooks_channels(w, handler_param(call, 0), q.webhooks, &call->err);
+    if (n < 0)
+        return HTTP_ERROR;
+    q.n_webhooks = (size_t) n;
+    return receivers_reply_deliveries(call, &q);
 }
 
 /* --- /deliveries/{deliveryId} */
@@ -186,11 +190,27 @@ discard(struct http_call *call)
     return reply_held(call, 204, &none, NULL, NULL);
 }
 
+/* It has nothing to say: an empty object at most. */
+static const struct fields no_fields = {.code = ERR_BAD_REQUEST};
+
+static int
+check_empty_body(struct http_call *call)
+{
+    struct body body = {0};
+    if (http_call_body_left(call) == 0)
+        return 0;
+    int rc = body_read_json(call, &body);
+    if (rc == 0)
+        rc = fields_read(call->arena, json_root(body.doc), "", &no_fields, NULL, &call->err);
+    body_done(&body);
+    return rc;
+}
+
 static enum http_result
 ping(struct http_call *call)
 {
     struct buf body = BUF_INIT;
-    if (check_room(call) == 0 &&
+    if (check_empty_body(call) == 0 && check_room(call) == 0 &&
         webhook_ping(handler_api(call)->webhooks, handler_param(call, 0), &body, &call->err) == 0)
         return reply_held(call, 202, &body, NULL, NULL);
     buf_done(&body);
@@ -204,6 +224,12 @@ static const struct route rows[] = {
      .handler = delivery_list,
      .query = &list_query,
      .summary = "List the deliveries of a webhook"},
+    {.method = HTTP_GET,
+     .pattern = "/v1/organizations/webhooks/{webhookId}/deliveries",
+     .action = "webhooks.get",
+     .handler = organization_delivery_list,
+     .query = &list_query,
+     .summary = "List the deliveries of an organisation's webhook, of all its channels"},
     {.method = HTTP_POST,
      .pattern = "/webhooks/{webhookUuid}/ping",
      .action = "webhooks.update",

@@ -1,18 +1,15 @@
 /* /indexes/{indexUid}/documents, the writing side: uploads (POST, PUT, delete-batch) run through
  * ops/intake, the big ones in slices; deletions of one and of all are small.
  *
- *   upload: checks -> upload_run -> [on_intake_done] -> upload_end -> enqueue_finish
- *   A client that leaves before upload_end takes its upload along; after it the task stays.
+ *   upload: checks -> upload_begin -> add_documents
+ *   A client that leaves before its body is read takes its upload along; after it the task stays.
  */
-#include <stdlib.h>
-
 #include "api/body.h"
-#include "api/enqueue.h"
 #include "api/experimental.h"
 #include "api/fields.h"
 #include "api/params.h"
 #include "api/reply.h"
-#include "base/mem.h"
+#include "api/upload.h"
 #include "index/filter.h"
 
 /* --- parameters */
@@ -93,16 +90,11 @@ static const struct param_table delete_query = PARAM_TABLE(delete_params);
 
 /* --- uploads */
 
-struct upload {
-    struct http_call *call;
-    struct enqueue *enqueue;
+struct document_upload {
+    struct upload upload; /* first */
     struct write_params params;
     struct str index_uid;
     enum document_method method;
-    bool is_deletion; /* the upload is a list of ids */
-    bool in_handler;  /* intake_start has not returned yet */
-    bool is_read;     /* the intake is done: found, or err in the call */
-    struct intake_result found;
 };
 
 static const struct body_type upload_types[] = {
@@ -111,17 +103,10 @@ static const struct body_type upload_types[] = {
     {"text/csv", DOCS_CSV},
 };
 
-static size_t
-pull_body(void *arg, struct buf *out, size_t max)
-{
-    struct upload *u = arg;
-    return http_call_take_body(u->call, out, max);
-}
-
 static int
 add_documents(struct http_call *call, void *arg, struct ops_result *ret)
 {
-    struct upload *u = arg;
+    struct document_upload *u = arg;
     struct ops_documents documents = {
         .index_uid = u->index_uid,
         .method = u->method,
@@ -129,8 +114,8 @@ add_documents(struct http_call *call, void *arg, struct ops_result *ret)
         .custom_metadata = u->params.custom_metadata,
         .skip_creation = u->params.skip_creation,
         .allow_index_creation = handler_grant(call).may_create_indexes,
-        .received = u->found.count,
-        .payload = &u->found.payload,
+        .received = u->upload.found.count,
+        .payload = &u->upload.found.payload,
     };
     return ops_add_documents(handler_api(call)->ops, &documents, ret, &call->err);
 }
@@ -138,92 +123,20 @@ add_documents(struct http_call *call, void *arg, struct ops_result *ret)
 static int
 add_deletion(struct http_call *call, void *arg, struct ops_result *ret)
 {
-    struct upload *u = arg;
-    return ops_delete_documents(handler_api(call)->ops, u->index_uid, u->found.count,
-                                &u->found.payload, u->params.custom_metadata, ret, &call->err);
+    struct document_upload *u = arg;
+    return ops_delete_documents(handler_api(call)->ops, u->index_uid, u->upload.found.count,
+                                &u->upload.found.payload, u->params.custom_metadata, ret,
+                                &call->err);
 }
 
-/* Consumes u. */
-static enum http_result
-upload_end(struct upload *u)
+/* Of a deletion the body is judged before the rest (contract 1.3). */
+static int
+judge_deletion(struct upload *upload)
 {
-    struct http_call *call = u->call;
-    enum http_result result = HTTP_ERROR;
-    call->on_gone = NULL;
-    bool is_fine = !err_is_set(&call->err);
-    if (is_fine && u->is_deletion) /* its body is judged before the rest (contract 1.3) */
-        is_fine = PARAMS_READ(call, delete_params, &u->params) == 0 &&
-                  handler_index_uid(call, 0, &u->index_uid) == 0;
-    if (is_fine)
-        result = enqueue_finish(u->enqueue, call, u->found.digest,
-                                u->is_deletion ? add_deletion : add_documents, u);
-    else
-        enqueue_abandon(u->enqueue);
-    free(u);
-    return result;
-}
-
-static void
-on_intake_done(void *arg, const struct intake_result *found, struct err *err)
-{
-    struct upload *u = arg;
-    struct http_call *call = u->call;
-    u->is_read = true;
-    if (found != NULL)
-        u->found = *found;
-    else
-        err_move(&call->err, err);
-    if (u->in_handler)
-        return;
-    handler_finish(call, upload_end(u));
-}
-
-static void
-upload_on_gone(struct http_call *call)
-{
-    struct upload *u = call->state;
-    enqueue_abandon(u->enqueue);
-    free(u);
-}
-
-/* u->enqueue holds the intake from here on. */
-static enum http_result
-upload_run(struct upload *u, const struct intake_conf *conf)
-{
-    struct http_call *call = u->call;
-    struct intake *intake = intake_new(conf);
-    enqueue_hold_intake(u->enqueue, intake);
-    call->state = u;
-    call->on_gone = upload_on_gone;
-    u->in_handler = true;
-    intake_start(intake, pull_body, on_intake_done, u);
-    u->in_handler = false;
-    return u->is_read ? upload_end(u) : HTTP_WAIT;
-}
-
-static enum http_result
-upload_start(const struct upload *template, enum docs_format format)
-{
-    struct http_call *call = template->call;
-    struct api *api = handler_api(call);
-    struct intake_conf conf = {.loop = api->loop,
-                               .payloads = api->payloads,
-                               .format = format,
-                               .csv_delimiter = ',',
-                               .limit_bytes = api->conf->http_payload_size_limit,
-                               .ids = template->is_deletion};
-    if (template->params.csv_delimiter.len > 0)
-        conf.csv_delimiter = template->params.csv_delimiter.data[0];
-    if (body_encoding(call, &conf.encoding) < 0)
-        return HTTP_ERROR;
-    struct enqueue *e = enqueue_begin(call, 202);
-    if (e == NULL)
-        return HTTP_ERROR;
-    conf.want_digest = enqueue_wants_digest(e);
-    struct upload *u = mem_new(1, sizeof(*u));
-    *u = *template;
-    u->enqueue = e;
-    return upload_run(u, &conf);
+    struct document_upload *u = (struct document_upload *) upload;
+    if (PARAMS_READ(upload->call, delete_params, &u->params) < 0)
+        return -1;
+    return handler_index_uid(upload->call, 0, &u->index_uid);
 }
 
 static int
@@ -241,14 +154,19 @@ check_delimiter(struct http_call *call, enum docs_format format, struct str deli
 static enum http_result
 add_or_update(struct http_call *call, enum document_method method)
 {
-    struct upload u = {.call = call, .method = method};
+    struct document_upload u = {.upload = {.call = call, .status = 202, .add = add_documents},
+                                .method = method};
+    struct intake_conf conf = {.csv_delimiter = ','};
     int format;
     if (PARAMS_READ(call, add_params, &u.params) < 0 ||
         handler_index_uid(call, 0, &u.index_uid) < 0 ||
         body_content_type(call, upload_types, 3, &format) < 0 ||
         check_delimiter(call, (enum docs_format) format, u.params.csv_delimiter) < 0)
         return HTTP_ERROR;
-    return upload_start(&u, (enum docs_format) format);
+    conf.format = (enum docs_format) format;
+    if (u.params.csv_delimiter.len > 0)
+        conf.csv_delimiter = u.params.csv_delimiter.data[0];
+    return upload_begin(&u.upload, sizeof(u), &conf);
 }
 
 static enum http_result
@@ -266,11 +184,13 @@ documents_update(struct http_call *call)
 static enum http_result
 documents_delete_batch(struct http_call *call)
 {
-    struct upload u = {.call = call, .is_deletion = true};
+    struct document_upload u = {
+        .upload = {.call = call, .status = 202, .add = add_deletion, .judge = judge_deletion}};
+    struct intake_conf conf = {.format = DOCS_JSON, .ids = true};
     int format;
     if (body_content_type(call, upload_types, 1, &format) < 0)
         return HTTP_ERROR;
-    return upload_start(&u, DOCS_JSON);
+    return upload_begin(&u.upload, sizeof(u), &conf);
 }
 
 /* --- deletion by filter */

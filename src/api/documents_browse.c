@@ -11,7 +11,11 @@
 #include "base/mem.h"
 #include "index/index.h"
 
-enum { BROWSE_RANKED_MAX = 10000 };
+enum {
+    BROWSE_RANKED_MAX = 10000,
+    BROWSE_SNAPSHOT_MS =
+        5000, /* a listing that takes longer goes on with the index as it is then */
+};
 
 /* --- what of a document is shown */
 
@@ -103,7 +107,19 @@ struct browse {
     const struct sort_entry *ranked; /* of this round */
     size_t n_ranked, next_ranked;
     uint64_t n_before; /* ranked in earlier rounds */
+    /* between two pieces */
+    struct index_snapshot *snapshot; /* NULL: each piece reads the index of its time */
+    struct loop_timer hold;
 };
+
+/* A client that reads slowly must not keep the index's past for ever. */
+static void
+on_held_long(void *arg)
+{
+    struct browse *b = arg;
+    index_snapshot_release(b->snapshot);
+    b->snapshot = NULL;
+}
 
 static void
 copy_ids(struct browse *b, const struct param_strs *ids)
@@ -144,6 +160,7 @@ browse_new(struct http_call *call, const struct browse_conf *conf)
                          .scratch = json_scratch_new()};
     b->shape.fields = fields;
     copy_ids(b, &l->ids);
+    loop_timer_init(&b->hold, handler_api(call)->loop, on_held_long, b);
     if (b->sort != NULL)
         b->top = sort_top_new(browse_end(b) < BROWSE_RANKED_MAX ? (size_t) browse_end(b)
                                                                 : BROWSE_RANKED_MAX);
@@ -154,6 +171,8 @@ static void
 browse_release(void *arg)
 {
     struct browse *b = arg;
+    loop_timer_done(&b->hold);
+    index_snapshot_release(b->snapshot);
     filter_free(b->filter);
     sort_free(b->sort);
     sort_top_free(b->top);
@@ -269,7 +288,7 @@ show_one(struct browse *b, struct str text, struct buf *out)
     document_write(out, text, &b->shape);
 }
 
-/* A page of the usual size is read in one piece, hence from one state of the index. */
+/* A page of the usual size is read in one piece. */
 enum { DOCUMENTS_AT_LEAST = 64 };
 
 static int
@@ -385,29 +404,49 @@ browse_total(const struct browse *b, struct index_reader *r)
 }
 
 static enum http_piece
-browse_make(void *arg, struct buf *out, int64_t deadline_us)
+make_piece(struct browse *b, struct index_reader *r, struct buf *out, int64_t deadline_us)
 {
-    struct browse *b = arg;
-    struct index_reader r;
-    struct index *index = browse_open(b);
     int rc;
-    if (index == NULL || index_reader_open(&r, index) < 0) {
-        index_release(index);
-        return HTTP_PIECE_FAILED;
-    }
     if (!b->has_begun)
         buf_add_cstr(out, "{\"results\":[");
     b->has_begun = true;
     do {
-        rc = browse_step(b, &r, out, deadline_us);
+        rc = browse_step(b, r, out, deadline_us);
     } while (rc == 1 && !reply_piece_is_full(out, deadline_us));
     if (rc == 0)
         buf_addf(out, "],\"offset\":%llu,\"limit\":%llu,\"total\":%llu}",
                  (unsigned long long) b->offset, (unsigned long long) b->limit,
-                 (unsigned long long) browse_total(b, &r));
-    index_reader_close(&r);
-    index_release(index);
+                 (unsigned long long) browse_total(b, r));
     return rc < 0 ? HTTP_PIECE_FAILED : rc == 0 ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
+}
+
+/* The index of now; the first piece keeps its state for the others. */
+static enum http_piece
+make_from_now(struct browse *b, struct buf *out, int64_t deadline_us)
+{
+    struct index_reader r;
+    enum http_piece result = HTTP_PIECE_FAILED;
+    struct index *index = browse_open(b);
+    if (index == NULL)
+        return HTTP_PIECE_FAILED;
+    if (!b->has_begun && (b->snapshot = index_snapshot_take(index)) != NULL) {
+        loop_timer_set_ms(&b->hold, BROWSE_SNAPSHOT_MS);
+        result = make_piece(b, index_snapshot_reader(b->snapshot), out, deadline_us);
+    } else if (index_reader_open(&r, index) == 0) {
+        result = make_piece(b, &r, out, deadline_us);
+        index_reader_close(&r);
+    }
+    index_release(index);
+    return result;
+}
+
+static enum http_piece
+browse_make(void *arg, struct buf *out, int64_t deadline_us)
+{
+    struct browse *b = arg;
+    if (b->snapshot != NULL)
+        return make_piece(b, index_snapshot_reader(b->snapshot), out, deadline_us);
+    return make_from_now(b, out, deadline_us);
 }
 
 enum http_result

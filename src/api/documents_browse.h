@@ -1,7 +1,8 @@
 #pragma once
 /* Listings of documents: by insertion order or sorted, all or those with given ids, filtered or
- * not. A generator that keeps a cursor: each piece opens and closes its own reader, so nothing is
- * held while a client is slow. */
+ * not. A generator that keeps a cursor and one state of the index: what batches commit while a
+ * listing is being made does not show in it, unless its client takes more than some seconds to read
+ * it. */
 #include "api/documents_params.h"
 #include "api/handler.h"
 #include "index/filter.h"

@@ -2,6 +2,8 @@
  * answered in its door's shape too. */
 #include "api/doors.h"
 
+#include "api/envelope.h"
+
 struct door {
     const char *prefix;
     door_render_error *render;
@@ -10,6 +12,7 @@ struct door {
 /* The first that fits counts: longer prefixes stand before shorter ones. */
 static const struct door doors[] = {
     {.prefix = "/api/v1/", .render = orama_render, .knows_wrong_keys = true},
+    {.prefix = "/v1/", .render = envelope_render, .knows_wrong_keys = true},
     {.prefix = "/api/reports", .render = problem_render},
     {.prefix = "/api/webhooks", .render = problem_render},
     {.prefix = "/api/report-definitions", .render = problem_render},

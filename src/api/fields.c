@@ -131,6 +131,26 @@ field_string(const struct field_in *in, void *dst)
     return 0;
 }
 
+bool
+field_is_token(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] <= ' ' || text.data[i] >= 0x7F)
+            return false;
+    }
+    return text.len > 0 && text.len <= FIELD_TOKEN_MAX_BYTES;
+}
+
+int
+field_token(const struct field_in *in, void *dst)
+{
+    if (!field_is_token(json_string(in->value)))
+        return field_invalid(in, "expected 1 to %d visible ASCII characters.",
+                             FIELD_TOKEN_MAX_BYTES);
+    *(struct str *) dst = json_string(in->value);
+    return 0;
+}
+
 int
 field_bool(const struct field_in *in, void *dst)
 {

@@ -49,6 +49,9 @@ field_reader field_bool;    /* bool */
 field_reader field_u64;     /* uint64_t */
 field_reader field_strings; /* struct field_strings */
 field_reader field_json;    /* const struct json * */
+enum { FIELD_TOKEN_MAX_BYTES = 4096 };
+field_reader field_token;             /* struct str that becomes a header's value */
+bool field_is_token(struct str text); /* 1 to so many visible ASCII characters */
 
 /* Reads the members of body into dst, which the caller has filled with defaults. path: where body
  * is, "" for the root. code: for body itself and unknown names. */

@@ -20,7 +20,9 @@ struct route_table {
 extern const struct route_table health_routes, stats_routes, index_routes, swap_routes,
     document_write_routes, document_read_routes, task_routes, batch_routes, webhook_routes,
     key_routes, delivery_routes, replay_routes, webhook_secret_routes, settings_routes,
-    experimental_routes, orama_routes, report_routes, callback_routes, report_definition_routes;
+    experimental_routes, orama_routes, report_routes, callback_routes, report_definition_routes,
+    organization_routes, organization_event_routes, organization_task_routes;
+extern const struct route_table connection_routes, inbound_routes;
 extern const struct route_table task_document_routes, task_stream_routes, metrics_routes,
     logs_routes, openapi_routes;
 
@@ -30,10 +32,14 @@ struct str handler_param(struct http_call *call, size_t i);
 /* The rights of the caller, who passed the gate before; a grant that sees nothing when the key has
  * been removed since. */
 struct auth_grant handler_grant(const struct http_call *call);
+/* Another right than the route's own, on that index: 0, or -1 with call->err. */
+int handler_require(struct http_call *call, const char *action, struct str index_uid);
 /* For an index that is named elsewhere than in the path: 0, or -1 with call->err unless the
  * caller's key covers it. */
 int handler_check_index(const struct auth_grant *grant, struct str uid, struct err *err);
-/* Path parameter i as an index uid: 0, or -1 with call->err (contract 5.1). */
+/* Whether it can be an index's: 0, or -1 with err (contract 5.1). */
+int handler_check_uid(struct str uid, struct err *err);
+/* Path parameter i as an index uid: 0, or -1 with call->err. */
 int handler_index_uid(struct http_call *call, size_t i, struct str *ret);
 /* The catalogue's row of an index: 0 (index_info_done it), or -1 with call->err (index_not_found).
  */

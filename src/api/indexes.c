@@ -264,6 +264,28 @@ index_delete(struct http_call *call)
     return result;
 }
 
+static int
+add_compact(struct http_call *call, void *arg, struct ops_result *ret)
+{
+    struct str *uid = arg;
+    return ops_compact_index(handler_api(call)->ops, *uid, ret, &call->err);
+}
+
+/* No body is asked for, whatever comes is ignored; that the index is missing is the task's error.
+ */
+static enum http_result
+index_compact(struct http_call *call)
+{
+    struct str uid;
+    struct body body;
+    if (handler_index_uid(call, 0, &uid) < 0)
+        return HTTP_ERROR;
+    body_read_ignored(call, &body);
+    enum http_result result = enqueue_now(call, 202, buf_str(&body.raw), add_compact, &uid);
+    body_done(&body);
+    return result;
+}
+
 static const struct route rows[] = {
     {.method = HTTP_GET,
      .pattern = "/indexes",
@@ -296,5 +318,11 @@ static const struct route rows[] = {
      .flags = ROUTE_ENQUEUES,
      .handler = index_delete,
      .summary = "Delete an index"},
+    {.method = HTTP_POST,
+     .pattern = "/indexes/{indexUid}/compact",
+     .action = "indexes.compact",
+     .flags = ROUTE_ENQUEUES,
+     .handler = index_compact,
+     .summary = "Write an index anew, without what deletions and changes left"},
 };
 const struct route_table index_routes = ROUTE_TABLE(rows);

@@ -6,6 +6,7 @@
 #include "api/experimental.h"
 #include "api/handler.h"
 #include "api/http_counts.h"
+#include "api/metrics_batches.h"
 #include "api/prometheus.h"
 #include "api/reply.h"
 #include "api/task_feed.h"
@@ -103,7 +104,21 @@ write_sizes(struct metrics *m, struct store_txn *txn, struct buf *out)
     if (m->last_update_ns != 0)
         gauge(out, "meilisearch_last_update", "Meilisearch Last Update",
               (uint64_t) (m->last_update_ns / 1000000000));
+    return 0;
+}
+
+/* Upstream counts its whole task store, of which tasks may fill a share; here the limit is the
+ * tasks'. Without one there is no size at which new tasks are refused. */
+static int
+write_queue_size(struct metrics *m, struct store_txn *txn, struct buf *out)
+{
+    uint64_t max, used = queue_size(m->api->queue, txn, &max);
     gauge(out, "meilisearch_task_queue_used_size", "Meilisearch Task Queue Used Size", used);
+    if (max == 0)
+        return 0;
+    gauge(out, "meilisearch_task_queue_max_size", "Meilisearch Task Queue Max Size", max);
+    gauge(out, "meilisearch_task_queue_size_until_stop_registering",
+          "Meilisearch Task Queue Size Until Stop Registering", max > used ? max - used : 0);
     return 0;
 }
 
@@ -197,6 +212,12 @@ write_queue(struct metrics *m, struct store_txn *txn, struct buf *out)
     histogram(out, "taskhook_batch_seconds", "From the start of a batch to its finish",
               queue_batch_times(q), true);
     return rc < 0 ? rc : 0;
+}
+
+static int
+write_batches(struct metrics *m, struct store_txn *txn, struct buf *out)
+{
+    return metrics_write_batches(m->api->queue, txn, out);
 }
 
 static int
@@ -369,11 +390,39 @@ write_webhooks(struct metrics *m, struct store_txn *txn, struct buf *out)
     return 0;
 }
 
+/* --- webhooks of providers */
+
+static int
+write_inbound(struct metrics *m, struct store_txn *txn, struct buf *out)
+{
+    static const char name[] = "taskhook_inbound_requests_total";
+    struct inbound_stats stats = inbound_stats(m->api->inbound);
+    const struct {
+        const char *outcome;
+        uint64_t n;
+    } rows[] = {
+        {"handled", stats.handled},
+        {"duplicate", stats.duplicates},
+        {"ignored", stats.ignored},
+        {"refused", stats.refused},
+    };
+    (void) txn; /* figures of this process */
+    prometheus_head(out, name, "counter", "Webhooks of providers by what became of them");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct prometheus_label outcome[] = {{"outcome", str_from(rows[i].outcome)}};
+        prometheus_u64(out, name, PROMETHEUS_LABELS(outcome), rows[i].n);
+    }
+    counter(out, "taskhook_inbound_signed_bytes_total",
+            "Bytes that were hashed to check signatures of providers",
+            stats.work.hmac_bytes + stats.work.ed25519_bytes);
+    return 0;
+}
+
 /* --- the generator */
 
 static int (*const sections[])(struct metrics *m, struct store_txn *txn, struct buf *out) = {
-    write_http,  write_documents, write_sizes,  write_task_counts,
-    write_queue, write_searches,  write_engine, write_webhooks,
+    write_http,    write_documents, write_sizes,  write_task_counts, write_queue_size, write_queue,
+    write_batches, write_searches,  write_engine, write_webhooks,    write_inbound,
 };
 enum { SECTIONS = sizeof(sections) / sizeof(sections[0]) };
 

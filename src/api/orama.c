@@ -2,16 +2,13 @@
  * clients speak to them (contracts.md 2). Owns what these requests look like: the Content-Type is
  * ignored, success is exactly 200, errors are plain text. What is staged and deployed is ops/'s.
  *
- *   snapshot, notify: checks -> [intake, in slices when it is large] -> enqueue_finish
+ *   snapshot, notify: checks -> upload_begin (in slices when it is large) -> add_staged
  *   the others are small */
-#include <stdlib.h>
-
 #include "api/body.h"
 #include "api/doors.h"
-#include "api/enqueue.h"
 #include "api/params.h"
 #include "api/reply.h"
-#include "base/mem.h"
+#include "api/upload.h"
 
 /* --- errors */
 
@@ -41,126 +38,30 @@ orama_render(const struct http_call *call, struct buf *out)
     return "text/plain; charset=utf-8";
 }
 
-/* --- rights beyond the route's own */
-
-static int
-require(struct http_call *call, const char *action, struct str index_uid)
-{
-    struct auth_grant grant;
-    struct auth_request request = {.authorization = http_call_header(call, "Authorization"),
-                                   .action = action,
-                                   .index_uid = index_uid,
-                                   .arena = call->arena};
-    return auth_decide(handler_api(call)->auth, &request, &grant, &call->err);
-}
-
 /* --- snapshot, notify */
 
-struct upload {
-    struct http_call *call;
-    struct enqueue *enqueue;
+struct staging_upload {
+    struct upload upload; /* first */
     struct str index_uid;
     enum staged_kind kind;
-    bool in_handler; /* intake_start has not returned yet */
-    bool is_read;    /* the intake is done: found, or err in the call */
-    struct intake_result found;
 };
-
-static size_t
-pull_body(void *arg, struct buf *out, size_t max)
-{
-    struct upload *u = arg;
-    return http_call_take_body(u->call, out, max);
-}
 
 static int
 add_staged(struct http_call *call, void *arg, struct ops_result *ret)
 {
-    struct upload *u = arg;
+    struct staging_upload *u = arg;
+    const struct intake_result *found = &u->upload.found;
     struct ops_stage stage = {
         .index_uid = u->index_uid,
         .kind = u->kind,
         .may_create = handler_grant(call).may_create_indexes,
-        .n_upserts = u->found.count - u->found.removes,
-        .n_removes = u->found.removes,
-        .payload = &u->found.payload,
+        .n_upserts = found->count - found->removes,
+        .n_removes = found->removes,
+        .payload = &found->payload,
     };
-    if (stage.n_removes > 0 && require(call, "documents.delete", u->index_uid) < 0)
+    if (stage.n_removes > 0 && handler_require(call, "documents.delete", u->index_uid) < 0)
         return -1;
     return ops_stage(handler_api(call)->ops, &stage, ret, &call->err);
-}
-
-/* Consumes u. */
-static enum http_result
-upload_end(struct upload *u)
-{
-    struct http_call *call = u->call;
-    enum http_result result = HTTP_ERROR;
-    call->on_gone = NULL;
-    if (!err_is_set(&call->err))
-        result = enqueue_finish(u->enqueue, call, u->found.digest, add_staged, u);
-    else
-        enqueue_abandon(u->enqueue);
-    free(u);
-    return result;
-}
-
-static void
-on_intake_done(void *arg, const struct intake_result *found, struct err *err)
-{
-    struct upload *u = arg;
-    struct http_call *call = u->call;
-    u->is_read = true;
-    if (found != NULL)
-        u->found = *found;
-    else
-        err_move(&call->err, err);
-    if (!u->in_handler)
-        handler_finish(call, upload_end(u));
-}
-
-static void
-upload_on_gone(struct http_call *call)
-{
-    struct upload *u = call->state;
-    enqueue_abandon(u->enqueue);
-    free(u);
-}
-
-/* u->enqueue holds the intake from here on. */
-static enum http_result
-upload_run(struct upload *u, const struct intake_conf *conf)
-{
-    struct http_call *call = u->call;
-    struct intake *intake = intake_new(conf);
-    enqueue_hold_intake(u->enqueue, intake);
-    call->state = u;
-    call->on_gone = upload_on_gone;
-    u->in_handler = true;
-    intake_start(intake, pull_body, on_intake_done, u);
-    u->in_handler = false;
-    return u->is_read ? upload_end(u) : HTTP_WAIT;
-}
-
-static enum http_result
-upload_start(struct http_call *call, enum staged_kind kind, struct str index_uid,
-             struct str id_name)
-{
-    struct api *api = handler_api(call);
-    struct intake_conf conf = {.loop = api->loop,
-                               .payloads = api->payloads,
-                               .limit_bytes = api->conf->http_payload_size_limit,
-                               .staged_id_name = id_name,
-                               .staged = kind};
-    if (body_encoding(call, &conf.encoding) < 0)
-        return HTTP_ERROR;
-    struct enqueue *e = enqueue_begin(call, 200);
-    if (e == NULL)
-        return HTTP_ERROR;
-    conf.want_digest = enqueue_wants_digest(e);
-    struct upload *u = mem_new(1, sizeof(*u));
-    *u = (struct upload){.call = call, .enqueue = e, .index_uid = index_uid, .kind = kind};
-    return upload_run(u, &conf);
 }
 
 /* The index of the path, which must exist or be one that the caller may create. */
@@ -176,11 +77,14 @@ begin(struct http_call *call, struct str *ret_uid, struct buf *ret_id_name)
 static enum http_result
 upload(struct http_call *call, enum staged_kind kind)
 {
-    struct str uid;
+    struct staging_upload u = {.upload = {.call = call, .status = 200, .add = add_staged},
+                               .kind = kind};
     struct buf id_name = BUF_INIT;
     enum http_result result = HTTP_ERROR;
-    if (begin(call, &uid, &id_name) == 0)
-        result = upload_start(call, kind, uid, buf_str(&id_name));
+    if (begin(call, &u.index_uid, &id_name) == 0) {
+        struct intake_conf conf = {.staged_id_name = buf_str(&id_name), .staged = kind};
+        result = upload_begin(&u.upload, sizeof(u), &conf);
+    }
     buf_done(&id_name);
     return result;
 }
@@ -189,7 +93,7 @@ upload(struct http_call *call, enum staged_kind kind)
 static enum http_result
 snapshot(struct http_call *call)
 {
-    if (require(call, "documents.delete", handler_param(call, 0)) < 0)
+    if (handler_require(call, "documents.delete", handler_param(call, 0)) < 0)
         return HTTP_ERROR;
     return upload(call, STAGED_SNAPSHOT);
 }
@@ -359,6 +263,8 @@ static const struct param get_index_rows[] = {
      .offset = offsetof(struct get_index_params, id)},
 };
 
+static const struct param_table get_index_query = PARAM_TABLE(get_index_rows);
+
 /* Where the client reached us, as it wrote it. */
 static void
 write_endpoint(struct buf *out, const struct http_call *call, struct str uid)
@@ -370,12 +276,13 @@ write_endpoint(struct buf *out, const struct http_call *call, struct str uid)
     buf_addf(out, "/indexes/%.*s", STR_ARG(uid));
 }
 
+/* Clients ask before their first snapshot: what that may begin is known already. */
 static enum http_result
 get_index(struct http_call *call)
 {
     struct get_index_params params = {.id = STR_NULL};
     struct auth_grant grant = handler_grant(call);
-    struct buf answer = BUF_INIT, endpoint = BUF_INIT;
+    struct buf answer = BUF_INIT, endpoint = BUF_INIT, ignored = BUF_INIT;
     struct json_out j = json_out(&answer);
     if (PARAMS_READ(call, get_index_rows, &params) < 0)
         return HTTP_ERROR;
@@ -383,8 +290,14 @@ get_index(struct http_call *call)
         err_set(&call->err, ERR_MISSING_INDEX_UID, "The parameter `id` is missing.");
         return HTTP_ERROR;
     }
-    if (handler_check_index(&grant, params.id, &call->err) < 0 ||
-        ops_has_staged(handler_api(call)->ops, params.id, &call->err) < 0)
+    int rc = handler_check_uid(params.id, &call->err);
+    if (rc == 0)
+        rc = handler_check_index(&grant, params.id, &call->err);
+    if (rc == 0)
+        rc = ops_stage_begin(handler_api(call)->ops, params.id, grant.may_create_indexes, &ignored,
+                             &call->err);
+    buf_done(&ignored);
+    if (rc < 0)
         return HTTP_ERROR;
     write_endpoint(&endpoint, call, params.id);
     json_begin_object(&j);
@@ -405,25 +318,29 @@ static const struct route rows[] = {
      .action = "documents.add",
      .flags = ROUTE_DOCUMENTS | ROUTE_ENQUEUES,
      .handler = snapshot,
-     .summary = "Stage all documents of a data source"},
+     .summary = "Stage all documents of a data source",
+     .status = 200},
     {.method = HTTP_POST,
      .pattern = DATA_SOURCE "notify",
      .action = "documents.add",
      .flags = ROUTE_DOCUMENTS | ROUTE_ENQUEUES,
      .handler = notify,
-     .summary = "Stage changed and removed documents of a data source"},
+     .summary = "Stage changed and removed documents of a data source",
+     .status = 200},
     {.method = HTTP_POST,
      .pattern = DATA_SOURCE "deploy",
      .action = "documents.add",
      .flags = ROUTE_ENQUEUES,
      .handler = deploy,
-     .summary = "Apply what is staged for a data source"},
+     .summary = "Apply what is staged for a data source",
+     .status = 200},
     {.method = HTTP_POST,
      .pattern = DATA_SOURCE "empty",
      .action = "documents.delete",
      .flags = ROUTE_ENQUEUES,
      .handler = empty,
-     .summary = "Stage an empty data source"},
+     .summary = "Stage an empty data source",
+     .status = 200},
     {.method = HTTP_POST,
      .pattern = DATA_SOURCE "has-data",
      .action = "documents.add",
@@ -439,11 +356,13 @@ static const struct route rows[] = {
      .action = "settings.update",
      .flags = ROUTE_JSON_BODY | ROUTE_ENQUEUES,
      .handler = update_schema,
-     .summary = "Stage the searchable fields of a data source"},
+     .summary = "Stage the searchable fields of a data source",
+     .status = 200},
     {.method = HTTP_GET,
      .pattern = "/api/v1/indexes/get-index",
      .action = "indexes.get",
      .handler = get_index,
-     .summary = "Where a data source is read"},
+     .summary = "Where a data source is read",
+     .query = &get_index_query},
 };
 const struct route_table orama_routes = ROUTE_TABLE(rows);

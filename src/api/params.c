@@ -183,6 +183,44 @@ param_strings(const struct param_in *in, void *dst)
     return param_each(in, &ret->has_star, add_string, ret);
 }
 
+/* --- words out of a set */
+
+struct words_in {
+    const struct param_words *words;
+    struct param_set *set;
+};
+
+static int
+add_word(const struct param_in *in, const char *name, struct str element, void *dst)
+{
+    struct words_in *w = dst;
+    struct buf all = BUF_INIT;
+    const char *word;
+    for (unsigned i = 0; (word = w->words->word(i)) != NULL; i++) {
+        if (str_equal_nocase(element, str_from(word))) {
+            buf_done(&all);
+            w->set->bits |= 1u << i;
+            return 0;
+        }
+        if (i < w->words->n_shown)
+            buf_addf(&all, "%s`%s`", i == 0 ? "" : ", ", word);
+    }
+    int rc = param_invalid(in, name, "`%.*s` is not a valid %s. Available %s are %s.",
+                           STR_ARG(element), w->words->one, w->words->several, buf_cstr(&all));
+    buf_done(&all);
+    return rc;
+}
+
+int
+param_words(const struct param_in *in, const struct param_words *words, void *dst)
+{
+    struct words_in w = {words, dst};
+    *w.set = (struct param_set){.is_given = true};
+    return param_each(in, &w.set->has_star, add_word, &w);
+}
+
+/* --- the query */
+
 static int
 unknown_name(struct err *err, struct str name, const struct param *rows, size_t n)
 {

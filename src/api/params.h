@@ -47,6 +47,10 @@ struct param_strs {
     struct str *values;
     size_t n;
 };
+struct param_set { /* bit i: word i of a set of words */
+    bool is_given, has_star;
+    uint32_t bits;
+};
 
 /* Readers for the destinations named. */
 param_reader param_string;  /* struct str; data is never NULL when given */
@@ -64,6 +68,14 @@ int param_each(const struct param_in *in, bool *ret_has_star,
                int (*read_one)(const struct param_in *in, const char *name, struct str element,
                                void *dst),
                void *dst);
+/* A comma-separated list of words out of a set, in any case. */
+struct param_words {
+    const char *one, *several;       /* for messages: "task status", "statuses" */
+    unsigned n_shown;                /* words that messages show, the first ones */
+    const char *(*word)(unsigned i); /* NULL behind the last */
+};
+/* Reads in->value into a struct param_set. */
+int param_words(const struct param_in *in, const struct param_words *words, void *dst);
 /* Fails with "Invalid value in parameter `name`: " and the message. Returns -1. */
 int param_invalid(const struct param_in *in, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,5 +1,5 @@
 /* Reading Prefer: preferences separated by commas, each name[=value][;parameters], where a value
- * may be quoted. Knows only the one preference. */
+ * may be quoted. */
 #include "api/prefer.h"
 
 static struct str
@@ -43,19 +43,26 @@ next(struct str *rest, struct str *ret)
 }
 
 bool
-prefer_wait(struct str header, unsigned max, unsigned *ret)
+prefer_find(struct str header, const char *name, struct str *ret)
 {
     struct str preference;
     while (next(&header, &preference)) {
         preference = str_slice(preference, 0, str_find(preference, ';', 0));
         size_t equals = str_find(preference, '=', 0);
-        struct str name = str_trim(str_slice(preference, 0, equals));
-        if (!str_equal_nocase(name, STR("wait")))
+        if (!str_equal_nocase(str_trim(str_slice(preference, 0, equals)), str_from(name)))
             continue;
-        bool is_number;
-        struct str value = str_trim(str_slice(preference, equals + 1, preference.len));
-        *ret = clamp(unquote(value), max, &is_number);
-        return is_number;
+        *ret = unquote(str_trim(str_slice(preference, equals + 1, preference.len)));
+        return true;
     }
     return false;
+}
+
+bool
+prefer_wait(struct str header, unsigned max, unsigned *ret)
+{
+    struct str value;
+    bool is_number = false;
+    if (prefer_find(header, "wait", &value))
+        *ret = clamp(value, max, &is_number);
+    return is_number;
 }

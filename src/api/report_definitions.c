@@ -118,6 +118,7 @@ static const struct route rows[] = {
      .pattern = "/api/report-definitions/{reportType}",
      .action = "settings.update",
      .handler = definition_delete,
-     .summary = "Remove a report definition"},
+     .summary = "Remove a report definition",
+     .status = 204},
 };
 const struct route_table report_definition_routes = ROUTE_TABLE(rows);

@@ -2,13 +2,17 @@
  * 14). The file is mapped and sent in pieces; one that is removed meanwhile is still sent whole. */
 #include "api/report_files.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "api/conditions.h"
 #include "api/doors.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "codec/byte_ranges.h"
 
 enum { PIECE_BYTES = 64 * 1024 };
+#define MULTIPART "multipart/byteranges; boundary="
 
 /* --- what is not there */
 
@@ -55,90 +59,121 @@ refuse(struct http_call *call, const struct report_view *v)
     }
 }
 
-/* --- conditions and ranges */
-
-static bool
-lists_etag(struct str list, const char *etag)
-{
-    struct str one;
-    while (str_split(&list, ',', &one)) {
-        one = str_trim(one);
-        if (str_is(one, "*"))
-            return true;
-        if (str_starts_with(one, "W/"))
-            one = str_slice(one, 2, one.len);
-        if (str_is(one, etag))
-            return true;
-    }
-    return false;
-}
-
-struct range {
-    uint64_t from, to; /* the first byte, and the one behind the last */
-};
-enum range_result { RANGE_NONE, RANGE_ONE, RANGE_UNSATISFIABLE };
-
-/* One range; several, or what is no range, count as none (RFC 9110, 14.2). */
-static enum range_result
-read_range(struct str header, uint64_t size, struct range *ret)
-{
-    uint64_t first, last = UINT64_MAX;
-    if (!str_starts_with(header, "bytes=") || str_find(header, ',', 0) < header.len)
-        return RANGE_NONE;
-    struct str spec = str_trim(str_slice(header, 6, header.len));
-    size_t dash = str_find(spec, '-', 0);
-    if (dash == spec.len)
-        return RANGE_NONE;
-    struct str begin = str_slice(spec, 0, dash), end = str_slice(spec, dash + 1, spec.len);
-    if (end.len > 0 && !str_to_u64(end, UINT64_MAX - 1, &last))
-        return RANGE_NONE;
-    if (begin.len == 0) { /* the last so many */
-        if (end.len == 0)
-            return RANGE_NONE;
-        *ret = (struct range){last > size ? 0 : size - last, size};
-        return last == 0 || size == 0 ? RANGE_UNSATISFIABLE : RANGE_ONE;
-    }
-    if (!str_to_u64(begin, UINT64_MAX - 1, &first) || (end.len > 0 && last < first))
-        return RANGE_NONE;
-    *ret = (struct range){first, last >= size ? size : last + 1};
-    return first >= size ? RANGE_UNSATISFIABLE : RANGE_ONE;
-}
-
-static enum range_result
-wanted_range(struct http_call *call, const struct report_view *v, uint64_t size, struct range *ret)
-{
-    struct str header = http_call_header(call, "Range");
-    struct str condition = http_call_header(call, "If-Range");
-    bool is_meant = call->method == HTTP_GET && header.data != NULL &&
-                    (condition.data == NULL || str_is(str_trim(condition), v->etag));
-    *ret = (struct range){0, size};
-    return is_meant ? read_range(str_trim(header), size, ret) : RANGE_NONE;
-}
-
-/* --- sending */
+/* --- what is sent: the file, a part of it, or several with their heads between them */
 
 struct sending {
-    struct str bytes; /* mapped */
-    uint64_t at, to;
+    struct str file;  /* mapped */
+    struct buf heads; /* of parts, and the end behind the last */
+    struct str pieces[2 * BYTE_RANGES_MAX + 1];
+    size_t n, i, at; /* pieces; the one that is sent, and where in it */
+    char media_type[sizeof(MULTIPART) + UUID_TEXT_LEN]; /* of several parts */
 };
 
 static enum http_piece
 make(void *arg, struct buf *out, int64_t deadline_us)
 {
     struct sending *s = arg;
-    uint64_t end = s->to - s->at > PIECE_BYTES ? s->at + PIECE_BYTES : s->to;
-    (void) deadline_us; /* a piece takes well below a slice to copy */
-    buf_add_str(out, str_slice(s->bytes, (size_t) s->at, (size_t) end));
-    s->at = end;
-    return buf_failed(out) ? HTTP_PIECE_FAILED : s->at == s->to ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
+    size_t room = PIECE_BYTES;
+    (void) deadline_us; /* so much takes well below a slice to copy */
+    while (room > 0 && s->i < s->n) {
+        struct str piece = str_slice(s->pieces[s->i], s->at, s->at + room);
+        buf_add_str(out, piece);
+        room -= piece.len;
+        s->at += piece.len;
+        if (s->at == s->pieces[s->i].len) {
+            s->i++;
+            s->at = 0;
+        }
+    }
+    return buf_failed(out) ? HTTP_PIECE_FAILED : s->i == s->n ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
 }
 
 static void
 release(void *arg)
 {
     struct sending *s = arg;
-    payload_unmap(s->bytes);
+    payload_unmap(s->file);
+    buf_done(&s->heads);
     free(s);
+}
+
+static struct str
+part_of(const struct sending *s, const struct byte_range *range)
+{
+    return str_slice(s->file, (size_t) range->from, (size_t) range->to);
+}
+
+static void
+add_part(struct sending *s, struct str piece)
+{
+    s->pieces[s->n++] = piece;
+}
+
+/* "bytes 0-9/100" */
+static const char *
+content_range(struct http_call *call, const struct byte_range *range, size_t size)
+{
+    return arena_printf(call->arena, "bytes %llu-%llu/%zu", (unsigned long long) range->from,
+                        (unsigned long long) range->to - 1, size);
+}
+
+/* As multipart/byteranges (RFC 9110, 14.6): returns the media type. */
+static const char *
+add_parts(struct http_call *call, struct sending *s, const char *media_type,
+          const struct byte_ranges *ranges)
+{
+    char boundary[UUID_TEXT_LEN + 1];
+    struct uuid drawn = uuid_v4();
+    size_t head_len[BYTE_RANGES_MAX + 1], at = 0;
+    (void) uuid_format(&drawn, boundary);
+    for (size_t i = 0; i <= ranges->n; i++) {
+        size_t had = s->heads.len;
+        buf_addf(&s->heads, i == 0 ? "--%s" : "\r\n--%s", boundary);
+        if (i < ranges->n)
+            buf_addf(&s->heads, "\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", media_type,
+                     content_range(call, &ranges->list[i], s->file.len));
+        else
+            buf_add_cstr(&s->heads, "--\r\n");
+        head_len[i] = s->heads.len - had;
+    }
+    for (size_t i = 0; i <= ranges->n; i++) {
+        add_part(s, str_slice(buf_str(&s->heads), at, at + head_len[i]));
+        at += head_len[i];
+        if (i < ranges->n)
+            add_part(s, part_of(s, &ranges->list[i]));
+    }
+    (void) snprintf(s->media_type, sizeof(s->media_type), MULTIPART "%s", boundary); /* fits */
+    return s->media_type;
+}
+
+static uint64_t
+size_of(const struct sending *s)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; i < s->n; i++)
+        size += s->pieces[i].len;
+    return size;
+}
+
+/* --- sending */
+
+static enum byte_ranges_result
+wanted_ranges(struct http_call *call, const struct validators *v, uint64_t size,
+              struct byte_ranges *ret)
+{
+    if (call->method != HTTP_GET || !conditions_allow_range(call, v))
+        return BYTE_RANGES_NONE; /* RFC 9110, 14.2 */
+    return byte_ranges_read(http_call_header(call, "Range"), size, ret);
+}
+
+static enum http_result
+refuse_ranges(struct http_call *call, struct str file)
+{
+    http_call_add_header(call, "Content-Range", arena_printf(call->arena, "bytes */%zu", file.len));
+    (void) err_set(&call->err, ERR_REPORT_RANGE_NOT_SATISFIABLE,
+                   "The result has %zu bytes: there is nothing in this range.", file.len);
+    payload_unmap(file);
+    return HTTP_ERROR;
 }
 
 static void
@@ -155,60 +190,69 @@ add_headers(struct http_call *call, const struct report_view *v)
     http_call_add_header(call, "Last-Modified", date);
 }
 
+/* Consumes file. */
 static enum http_result
-send_result(struct http_call *call, const struct report_view *v, struct str bytes)
+send_file(struct http_call *call, const struct report_view *v, const struct validators *validators,
+          struct str file)
 {
-    struct range range;
-    enum range_result found = wanted_range(call, v, bytes.len, &range);
-    if (found == RANGE_UNSATISFIABLE) {
-        payload_unmap(bytes);
-        http_call_add_header(
-            call, "Content-Range",
-            arena_printf(call->arena, "bytes */%llu", (unsigned long long) bytes.len));
-        (void) err_set(&call->err, ERR_REPORT_RANGE_NOT_SATISFIABLE,
-                       "The result has %zu bytes: there is nothing in this range.", bytes.len);
-        return HTTP_ERROR;
+    struct byte_ranges ranges;
+    enum byte_ranges_result found = wanted_ranges(call, validators, file.len, &ranges);
+    struct http_sized body = {.status = 206, .content_type = v->media_type};
+    if (found == BYTE_RANGES_UNSATISFIABLE)
+        return refuse_ranges(call, file);
+    struct sending *s = mem_new(1, sizeof(*s));
+    s->file = file;
+    if (found == BYTE_RANGES_NONE) {
+        body.status = 200;
+        add_part(s, file);
+    } else if (ranges.n == 1) {
+        http_call_add_header(call, "Content-Range", content_range(call, &ranges.list[0], file.len));
+        add_part(s, part_of(s, &ranges.list[0]));
+    } else {
+        body.content_type = add_parts(call, s, v->media_type, &ranges);
     }
-    if (found == RANGE_ONE)
-        http_call_add_header(
-            call, "Content-Range",
-            arena_printf(call->arena, "bytes %llu-%llu/%llu", (unsigned long long) range.from,
-                         (unsigned long long) range.to - 1, (unsigned long long) bytes.len));
+    add_headers(call, v);
     http_call_add_header(call, "Content-Disposition",
                          arena_printf(call->arena, "attachment; filename=\"%s-%u.%s\"",
                                       v->report_type, v->uid, v->extension));
-    struct sending *s = mem_new(1, sizeof(*s));
-    *s = (struct sending){bytes, range.from, range.to};
-    struct http_sized body = {
-        .status = found == RANGE_ONE ? 206 : 200,
-        .content_type = v->media_type,
-        .size = range.to - range.from,
-        .make = make,
-        .release = release,
-        .arg = s,
-    };
+    body.size = size_of(s);
+    body.make = make;
+    body.release = release;
+    body.arg = s;
     http_reply_sized(call, &body);
     return HTTP_DONE;
+}
+
+static enum http_result
+send_result(struct http_call *call, const struct report_view *v)
+{
+    struct validators validators = {v->etag, v->finished_at_ns};
+    struct str file = STR_NULL;
+    switch (conditions_check(call, &validators)) {
+    case CONDITION_FAILED:
+        (void) err_set(&call->err, ERR_REPORT_PRECONDITION_FAILED,
+                       "The result of report `%u` is not the one that the request is for.", v->uid);
+        return HTTP_ERROR;
+    case CONDITION_NOT_MODIFIED:
+        add_headers(call, v);
+        http_reply_empty(call, 304);
+        return HTTP_DONE;
+    default:
+        break;
+    }
+    if (reports_map(handler_api(call)->reports, v->uid, &file, &call->err) < 0)
+        return HTTP_ERROR;
+    return send_file(call, v, &validators, file);
 }
 
 enum http_result
 report_download(struct http_call *call)
 {
     struct report_view v;
-    struct str bytes = STR_NULL;
-    enum http_result result = HTTP_ERROR;
     if (report_of_path(call, &v) < 0)
         return HTTP_ERROR;
-    if (v.state != REPORT_COMPLETED) {
-        result = refuse(call, &v);
-    } else if (lists_etag(http_call_header(call, "If-None-Match"), v.etag)) {
-        add_headers(call, &v);
-        http_reply_empty(call, 304);
-        result = HTTP_DONE;
-    } else if (reports_map(handler_api(call)->reports, v.uid, &bytes, &call->err) == 0) {
-        add_headers(call, &v);
-        result = send_result(call, &v, bytes);
-    }
+    enum http_result result =
+        v.state == REPORT_COMPLETED ? send_result(call, &v) : refuse(call, &v);
     report_view_done(&v);
     return result;
 }

@@ -2,29 +2,26 @@
  * rights, bodies, the headers of contracts.md 4.3 and waiting (Prefer: wait).
  *
  *   POST: checks -> enqueue_finish -> commit -> answer: 202 at once, or
- *         waits for the end (200 with the status document) or its time (202) */
+ *         waits for the end (200 with the status document) or its time (202)
+ *   GET:  as it is at once, or waits likewise */
 #include "report/reports.h"
-
-#include <stdlib.h>
 
 #include "api/body.h"
 #include "api/enqueue.h"
 #include "api/fields.h"
-#include "api/params.h"
 #include "api/prefer.h"
 #include "api/report_files.h"
-#include "api/task_feed.h"
-#include "base/mem.h"
+#include "api/task_end.h"
+#include "base/clock.h"
 #include "webhook/callbacks.h"
 
-enum { WAIT_MAX_S = 30, TOKEN_MAX_BYTES = 4096 };
+enum { WAIT_MAX_S = 30, REQUEST_ID_MAX_BYTES = 200 };
 
 /* --- rights */
 
-/* What a report shows needs the rights that its rows need elsewhere: 0, or -1 with err. */
-static int
-check_rights(struct http_call *call, enum report_source source, struct str index_uid,
-             struct err *err)
+int
+report_check_rights(struct http_call *call, enum report_source source, struct str index_uid,
+                    struct err *err)
 {
     static const char *const actions[REPORT_SOURCES] = {
         [REPORT_OF_DOCUMENTS] = "documents.get",
@@ -50,7 +47,7 @@ static bool
 may_see(struct http_call *call, const struct report_view *v)
 {
     struct err err = ERR_INIT;
-    bool is_granted = check_rights(call, v->source, str_from(v->index_uid), &err) == 0;
+    bool is_granted = report_check_rights(call, v->source, str_from(v->index_uid), &err) == 0;
     err_done(&err);
     return is_granted;
 }
@@ -110,9 +107,24 @@ monitor_url(struct http_call *call, uint32_t uid)
                         uid);
 }
 
+/* The client's own, when it can be a header's value; for whoever looks for the request in two logs.
+ */
+static const char *
+request_id(struct http_call *call)
+{
+    char drawn[UUID_TEXT_LEN + 1];
+    struct uuid uuid;
+    struct str sent = http_call_header(call, "X-Request-Id");
+    if (field_is_token(sent) && sent.len <= REQUEST_ID_MAX_BYTES)
+        return arena_strndup(call->arena, sent.data, sent.len);
+    uuid = uuid_v7(clock_wall_ms());
+    return arena_printf(call->arena, "%s", uuid_format(&uuid, drawn));
+}
+
 static void
 add_accepted_headers(struct http_call *call, uint32_t uid)
 {
+    http_call_add_header(call, "X-Request-Id", request_id(call));
     http_call_add_header(call, "Location", url_of(call, uid, ""));
     http_call_add_header(call, "Operation-Location", monitor_url(call, uid));
     report_add_retry(call);
@@ -122,6 +134,17 @@ add_accepted_headers(struct http_call *call, uint32_t uid)
     http_call_add_header(call, "Vary", "Prefer");
 }
 
+/* Whether the answer may wait for the report's end; said in the answer. */
+static bool
+wants_wait(struct http_call *call, unsigned *ret_seconds)
+{
+    if (!prefer_wait(http_call_header(call, "Prefer"), WAIT_MAX_S, ret_seconds))
+        return false;
+    http_call_add_header(call, "Preference-Applied",
+                         arena_printf(call->arena, "wait=%u", *ret_seconds));
+    return true;
+}
+
 /* --- POST: the request */
 
 struct submit {
@@ -129,19 +152,6 @@ struct submit {
     struct report_plan plan;
     struct callback_url callback;
 };
-
-static int
-field_token(const struct field_in *in, void *dst)
-{
-    struct str token = json_string(in->value);
-    bool is_valid = token.len > 0 && token.len <= TOKEN_MAX_BYTES;
-    for (size_t i = 0; i < token.len && is_valid; i++)
-        is_valid = token.data[i] > ' ' && token.data[i] < 0x7F;
-    if (!is_valid)
-        return field_invalid(in, "expected 1 to %d visible ASCII characters.", TOKEN_MAX_BYTES);
-    *(struct str *) dst = token;
-    return 0;
-}
 
 #define ROW(field_name, error, kind, reader, member)                                               \
     {                                                                                              \
@@ -173,8 +183,8 @@ read_submit(struct http_call *call, struct body *body, struct submit *s)
         fields_read(call->arena, json_root(body->doc), "", &submit_fields, s, &call->err) < 0 ||
         reports_plan(r, &s->request, &s->plan, &call->err) < 0)
         return -1;
-    return check_rights(call, s->plan.definition.source, str_from(s->plan.definition.index_uid),
-                        &call->err);
+    return report_check_rights(call, s->plan.definition.source,
+                               str_from(s->plan.definition.index_uid), &call->err);
 }
 
 static void
@@ -232,22 +242,6 @@ add(struct http_call *call, void *arg, struct ops_result *ret)
 
 /* --- POST: the answer */
 
-struct wait {
-    struct task_wait feed; /* first */
-    struct http_call *call;
-    struct loop_timer timer;
-    struct buf accepted; /* the answer of 202 */
-};
-
-static void
-wait_free(void *arg)
-{
-    struct wait *w = arg;
-    loop_timer_done(&w->timer);
-    buf_done(&w->accepted);
-    free(w);
-}
-
 static uint32_t
 accepted_uid(struct str body)
 {
@@ -286,55 +280,29 @@ reply_waited(struct http_call *call, uint32_t uid, struct buf *accepted)
     return reply_json(call, 200, &body);
 }
 
-static void
-wait_over(struct wait *w)
-{
-    struct http_call *call = w->call;
-    task_feed_forget(handler_api(call)->feed, &w->feed);
-    loop_timer_clear(&w->timer);
-    loop_defer(handler_api(call)->loop, wait_free, w); /* its timer may be running */
-    call->on_gone = NULL;
-    handler_finish(call, reply_waited(call, w->feed.uid, &w->accepted));
-}
+struct waited {
+    uint32_t uid;
+    struct str accepted; /* the answer of 202 */
+};
 
 static void
-on_ended(struct task_wait *feed)
+submit_over(struct http_call *call, void *arg)
 {
-    wait_over((struct wait *) feed);
-}
-
-static void
-on_time(void *arg)
-{
-    wait_over(arg);
-}
-
-static void
-on_gone(struct http_call *call)
-{
-    struct wait *w = call->state;
-    task_feed_forget(handler_api(call)->feed, &w->feed);
-    wait_free(w);
+    struct waited *w = arg;
+    struct buf accepted = BUF_INIT;
+    buf_add_str(&accepted, w->accepted);
+    handler_finish(call, reply_waited(call, w->uid, &accepted));
+    buf_done(&accepted); /* unless it was the answer */
 }
 
 static bool
-wait_begin(struct http_call *call, uint32_t uid, unsigned seconds, struct buf *accepted)
+submit_wait(struct http_call *call, uint32_t uid, unsigned seconds, struct buf *accepted)
 {
-    struct api *api = handler_api(call);
-    struct wait *w = mem_new(1, sizeof(*w));
-    *w = (struct wait){.feed = {.uid = uid, .ended = on_ended}, .call = call};
-    if (!task_feed_wait(api->feed, &w->feed)) {
-        free(w);
+    struct waited *w = arena_alloc(call->arena, sizeof(*w));
+    *w = (struct waited){uid, arena_copy(call->arena, buf_str(accepted))};
+    if (!task_end_wait(call, uid, seconds, submit_over, w))
         return false;
-    }
-    w->accepted = *accepted;
-    *accepted = BUF_INIT;
-    loop_timer_init(&w->timer, api->loop, on_time, w);
-    loop_timer_set_ms(&w->timer, (int64_t) seconds * 1000);
-    call->state = w;
-    call->on_gone = on_gone;
-    call->is_slow = true;
-    http_call_watch(call);
+    buf_done(accepted);
     return true;
 }
 
@@ -345,19 +313,17 @@ answer(struct http_call *call, int status, struct buf *body)
     unsigned seconds = 0;
     uint32_t uid = accepted_uid(buf_str(body));
     (void) status; /* 202, unless it has ended meanwhile */
-    bool wants_wait = prefer_wait(http_call_header(call, "Prefer"), WAIT_MAX_S, &seconds);
-    if (!wants_wait) {
+    if (!wants_wait(call, &seconds)) {
         handler_finish(call, reply_accepted(call, uid, body));
         return;
     }
     struct report_view v;
-    http_call_add_header(call, "Preference-Applied", arena_printf(call->arena, "wait=%u", seconds));
     bool is_running = reports_get(handler_api(call)->reports, uid, &v) == 1;
     if (is_running) {
         is_running = !report_is_finished(&v);
         report_view_done(&v);
     }
-    if (is_running && seconds > 0 && wait_begin(call, uid, seconds, body))
+    if (is_running && seconds > 0 && submit_wait(call, uid, seconds, body))
         return;
     handler_finish(call, reply_waited(call, uid, body));
 }
@@ -394,34 +360,28 @@ reply_status(struct http_call *call, int status, const struct report_view *v)
 }
 
 static enum http_result
-report_status(struct http_call *call)
+reply_document(struct http_call *call, const struct report_view *v)
 {
-    struct report_view v;
-    if (report_of_path(call, &v) < 0)
-        return HTTP_ERROR;
-    if (!report_is_finished(&v))
+    http_call_add_header(call, "Vary", "Prefer");
+    if (!report_is_finished(v))
         report_add_retry(call);
-    enum http_result result = reply_status(call, 200, &v);
-    report_view_done(&v);
-    return result;
+    return reply_status(call, 200, v);
 }
 
 /* `?noredirect` or `Prefer: return=representation`. */
 static bool
 wants_document(struct http_call *call)
 {
-    struct str rest = call->query, pair, prefer = http_call_header(call, "Prefer"), one;
+    struct str rest = call->query, pair, value;
     while (str_split(&rest, '&', &pair)) {
         if (str_is(str_slice(pair, 0, str_find(pair, '=', 0)), "noredirect"))
             return true;
     }
-    while (str_split(&prefer, ',', &one)) {
-        if (str_equal_nocase(str_trim(one), STR("return=representation"))) {
-            http_call_add_header(call, "Preference-Applied", "return=representation");
-            return true;
-        }
-    }
-    return false;
+    if (!prefer_find(http_call_header(call, "Prefer"), "return", &value) ||
+        !str_equal_nocase(value, STR("representation")))
+        return false;
+    http_call_add_header(call, "Preference-Applied", "return=representation");
+    return true;
 }
 
 static enum http_result
@@ -443,127 +403,58 @@ reply_report(struct http_call *call, const struct report_view *v)
     return reply_status(call, 303, v);
 }
 
+typedef enum http_result report_reply(struct http_call *call, const struct report_view *v);
+struct watch {
+    report_reply *reply;
+};
+
+/* As it is now, to whom may see it now. */
 static enum http_result
-report_get(struct http_call *call)
+watch_reply(struct http_call *call, report_reply *reply)
 {
     struct report_view v;
     if (report_of_path(call, &v) < 0)
         return HTTP_ERROR;
-    enum http_result result = reply_report(call, &v);
+    enum http_result result = reply(call, &v);
     report_view_done(&v);
     return result;
 }
 
-/* --- listing, newest first */
-
-struct list_params {
-    struct param_u64 limit, from;
-};
-static const struct param list_rows[] = {
-    {.name = "limit",
-     .code = ERR_INVALID_TASK_LIMIT,
-     .read = param_u32,
-     .offset = offsetof(struct list_params, limit)},
-    {.name = "from",
-     .code = ERR_INVALID_TASK_FROM,
-     .read = param_u32,
-     .offset = offsetof(struct list_params, from)},
-};
-
-struct list {
-    struct reports *reports;
-    struct auth_grant documents;
-    bool sees_tasks, sees_deliveries;
-    struct arena *arena;
-    uint64_t limit, shown;
-    int64_t at; /* the next uid to look at, -1: none */
-    bool has_begun;
-};
-
-static bool
-list_shows(const struct list *l, const struct report_view *v)
-{
-    return v->source == REPORT_OF_TASKS ? l->sees_tasks
-           : v->source == REPORT_OF_DELIVERIES
-               ? l->sees_deliveries
-               : auth_grant_sees(&l->documents, str_from(v->index_uid));
-}
-
-/* The next one that is shown: 1, 0 at the end, negative. */
-static int
-list_next(struct list *l, struct report_view *ret)
-{
-    while (l->at >= 0) {
-        int rc = reports_seek(l->reports, (uint32_t) l->at, ret);
-        if (rc != 1)
-            return rc;
-        l->at = (int64_t) ret->uid - 1;
-        if (list_shows(l, ret))
-            return 1;
-        report_view_done(ret);
-    }
-    return 0;
-}
-
-static enum http_piece
-list_make(void *arg, struct buf *out, int64_t deadline_us)
-{
-    struct list *l = arg;
-    struct report_view v;
-    if (!l->has_begun)
-        buf_add_cstr(out, "{\"results\":[");
-    l->has_begun = true;
-    for (;;) {
-        int rc = list_next(l, &v);
-        if (rc < 0)
-            return HTTP_PIECE_FAILED;
-        bool is_over = rc == 0 || l->shown == l->limit;
-        if (is_over && rc == 0)
-            buf_addf(out, "],\"limit\":%llu,\"next\":null}", (unsigned long long) l->limit);
-        else if (is_over)
-            buf_addf(out, "],\"limit\":%llu,\"next\":%u}", (unsigned long long) l->limit, v.uid);
-        else if (l->shown++ > 0)
-            buf_add_char(out, ',');
-        if (!is_over)
-            report_write_status(out, &v);
-        if (rc == 1)
-            report_view_done(&v);
-        if (is_over)
-            return HTTP_PIECE_LAST;
-        if (reply_piece_is_full(out, deadline_us))
-            return HTTP_PIECE_MORE;
-    }
-}
-
 static void
-list_release(void *arg)
+watch_over(struct http_call *call, void *arg)
 {
-    struct list *l = arg;
-    arena_free(l->arena);
-    free(l);
+    struct watch *w = arg;
+    handler_finish(call, watch_reply(call, w->reply));
 }
 
 static enum http_result
-report_list(struct http_call *call)
+watch(struct http_call *call, report_reply *reply)
 {
-    struct list_params p = {.limit.value = 20};
-    struct err err = ERR_INIT;
-    if (PARAMS_READ(call, list_rows, &p) < 0)
+    struct watch *w = arena_alloc(call->arena, sizeof(*w));
+    struct report_view v;
+    unsigned seconds = 0;
+    if (report_of_path(call, &v) < 0)
         return HTTP_ERROR;
-    struct auth_grant grant = handler_grant(call);
-    struct list *l = mem_new(1, sizeof(*l));
-    *l = (struct list){
-        .reports = handler_api(call)->reports,
-        .arena = arena_new(),
-        .limit = p.limit.value,
-        .at = p.from.is_given ? (int64_t) p.from.value : UINT32_MAX,
-    };
-    l->documents = auth_grant_keep(l->arena, &grant);
-    l->sees_tasks = check_rights(call, REPORT_OF_TASKS, STR_NULL, &err) == 0;
-    l->sees_deliveries = check_rights(call, REPORT_OF_DELIVERIES, STR_NULL, &err) == 0;
-    err_done(&err);
-    struct reply_listing listing = {list_make, list_release, l};
-    return reply_listing(call, &listing);
+    uint32_t uid = v.uid;
+    bool is_finished = report_is_finished(&v);
+    report_view_done(&v);
+    w->reply = reply;
+    if (wants_wait(call, &seconds) && !is_finished && seconds > 0 &&
+        task_end_wait(call, uid, seconds, watch_over, w))
+        return HTTP_WAIT;
+    return watch_reply(call, reply);
+}
+
+static enum http_result
+report_status(struct http_call *call)
+{
+    return watch(call, reply_document);
+}
+
+static enum http_result
+report_get(struct http_call *call)
+{
+    return watch(call, reply_report);
 }
 
 /* --- DELETE */
@@ -644,32 +535,41 @@ static const struct route rows[] = {
      .pattern = "/api/reports",
      .action = "documents.get",
      .handler = report_list,
-     .summary = "List reports"},
+     .summary = "List reports",
+     .query = &report_list_query},
     {.method = HTTP_POST,
      .pattern = "/api/reports",
      .action = "documents.get",
      .flags = ROUTE_JSON_BODY | ROUTE_ENQUEUES,
      .handler = report_create,
-     .summary = "Submit a report"},
+     .summary = "Submit a report",
+     .body = &submit_fields,
+     .header = "Prefer"},
     {.method = HTTP_GET,
      .pattern = "/api/reports/{taskId}",
      .action = "documents.get",
      .handler = report_get,
-     .summary = "Poll a report: 202 until it is ready, then 303 to its result"},
+     .summary = "Poll a report: 202 until it is ready, then 303 to its result",
+     .header = "Prefer",
+     .status = 303},
     {.method = HTTP_GET,
      .pattern = "/api/reports/{taskId}/status",
      .action = "documents.get",
      .handler = report_status,
-     .summary = "The status document of a report"},
+     .summary = "The status document of a report",
+     .header = "Prefer"},
     {.method = HTTP_GET,
      .pattern = "/api/reports/{taskId}/download",
      .action = "documents.get",
      .handler = report_download,
-     .summary = "The result of a report"},
+     .summary = "The result of a report",
+     .header = "Range",
+     .answer = "application/octet-stream"},
     {.method = HTTP_DELETE,
      .pattern = "/api/reports/{taskId}",
      .action = "documents.get",
      .handler = report_delete,
-     .summary = "Cancel a report, or remove its result"},
+     .summary = "Cancel a report, or remove its result",
+     .status = 202},
 };
 const struct route_table report_routes = ROUTE_TABLE(rows);

@@ -16,57 +16,32 @@ compare_u32(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int
-add_status(const struct param_in *in, const char *name, struct str element, void *dst)
+static const char *
+status_word(unsigned i)
 {
-    struct param_set *set = dst;
-    enum task_status status;
-    if (task_status_from_name(element, &status)) {
-        set->bits |= 1u << status;
-        return 0;
-    }
-    struct buf all = BUF_INIT;
-    for (unsigned i = 0; i < TASK_STATUS_COUNT; i++)
-        buf_addf(&all, "%s`%s`", i == 0 ? "" : ", ", task_status_name((enum task_status) i));
-    int rc =
-        param_invalid(in, name, "`%.*s` is not a valid task status. Available statuses are %s.",
-                      STR_ARG(element), buf_cstr(&all));
-    buf_done(&all);
-    return rc;
-}
-
-static int
-add_type(const struct param_in *in, const char *name, struct str element, void *dst)
-{
-    struct param_set *set = dst;
-    enum task_kind kind;
-    if (task_kind_from_name(element, &kind)) {
-        set->bits |= 1u << kind;
-        return 0;
-    }
-    struct buf all = BUF_INIT;
-    for (unsigned i = 0; i < KIND_OF_OUR_OWN; i++) /* upstream's words, hence its kinds */
-        buf_addf(&all, "%s`%s`", i == 0 ? "" : ", ", task_kind_name((enum task_kind) i));
-    int rc = param_invalid(in, name, "`%.*s` is not a valid task type. Available types are %s.",
-                           STR_ARG(element), buf_cstr(&all));
-    buf_done(&all);
-    return rc;
+    return i < TASK_STATUS_COUNT ? task_status_name((enum task_status) i) : NULL;
 }
 
 static int
 param_statuses(const struct param_in *in, void *dst)
 {
-    struct param_set *set = dst;
-    *set = (struct param_set){.is_given = true};
-    return param_each(in, &set->has_star, add_status, set);
+    static const struct param_words words = {"task status", "statuses", TASK_STATUS_COUNT,
+                                             status_word};
+    return param_words(in, &words, dst);
+}
+
+static const char *
+type_word(unsigned i)
+{
+    return i < KIND_COUNT ? task_kind_name((enum task_kind) i) : NULL;
 }
 
 static int
 param_types(const struct param_in *in, void *dst)
 {
-    struct param_set *set = dst;
-    *set = (struct param_set){.is_given = true};
-    return param_each(in, &set->has_star, add_type, set);
+    /* upstream's message shows upstream's kinds */
+    static const struct param_words words = {"task type", "types", KIND_OF_OUR_OWN, type_word};
+    return param_words(in, &words, dst);
 }
 
 static int

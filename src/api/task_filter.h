@@ -5,10 +5,6 @@
 #include "auth/auth.h"
 #include "queue/query.h"
 
-struct param_set { /* bit i: value i of an enum */
-    bool is_given, has_star;
-    uint32_t bits;
-};
 struct param_date { /* an exclusive bound; is_bound is false for `*` */
     bool is_given, is_bound;
     int64_t ns;

@@ -3,22 +3,12 @@
  * then, to whom may see it then. */
 #include "api/task_wait.h"
 
-#include <stdlib.h>
-
 #include "api/prefer.h"
 #include "api/reply.h"
-#include "api/task_feed.h"
+#include "api/task_end.h"
 #include "api/uid_listing.h"
-#include "base/mem.h"
 
 enum { WAIT_MAX_S = 60 };
-
-struct wait {
-    struct task_wait feed; /* first */
-    struct http_call *call;
-    struct loop_timer timer;
-    unsigned seconds;
-};
 
 /* --- the task as it is ------------------------------------------------------------------------ */
 
@@ -59,69 +49,31 @@ say_applied(struct http_call *call, unsigned seconds)
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
-static void
-wait_free(void *arg)
-{
-    struct wait *w = arg;
-    loop_timer_done(&w->timer);
-    free(w);
-}
+struct waited {
+    uint32_t uid;
+    unsigned seconds;
+};
 
 static void
-wait_over(struct wait *w)
+over(struct http_call *call, void *arg)
 {
-    struct http_call *call = w->call;
+    struct waited *w = arg;
     struct buf body = BUF_INIT;
     enum http_result result = HTTP_ERROR;
     bool ended;
-    task_feed_forget(handler_api(call)->feed, &w->feed);
-    loop_timer_clear(&w->timer);
-    loop_defer(handler_api(call)->loop, wait_free, w); /* its timer may be running */
-    call->on_gone = NULL;
-    if (read_task(call, w->feed.uid, &body, &ended) == 0) {
+    if (read_task(call, w->uid, &body, &ended) == 0) {
         say_applied(call, w->seconds);
         result = reply_json(call, 200, &body);
     }
     handler_finish(call, result);
 }
 
-static void
-on_ended(struct task_wait *feed)
-{
-    wait_over((struct wait *) feed);
-}
-
-static void
-on_time(void *arg)
-{
-    wait_over(arg);
-}
-
-static void
-on_gone(struct http_call *call)
-{
-    struct wait *w = call->state;
-    task_feed_forget(handler_api(call)->feed, &w->feed);
-    wait_free(w);
-}
-
 static bool
-wait_begin(struct http_call *call, uint32_t uid, unsigned seconds)
+begin_wait(struct http_call *call, uint32_t uid, unsigned seconds)
 {
-    struct api *api = handler_api(call);
-    struct wait *w = mem_new(1, sizeof(*w));
-    *w = (struct wait){.feed = {.uid = uid, .ended = on_ended}, .call = call, .seconds = seconds};
-    if (!task_feed_wait(api->feed, &w->feed)) {
-        free(w);
-        return false;
-    }
-    loop_timer_init(&w->timer, api->loop, on_time, w);
-    loop_timer_set_ms(&w->timer, (int64_t) seconds * 1000);
-    call->state = w;
-    call->on_gone = on_gone;
-    call->is_slow = true;
-    http_call_watch(call);
-    return true;
+    struct waited *w = arena_alloc(call->arena, sizeof(*w));
+    *w = (struct waited){uid, seconds};
+    return task_end_wait(call, uid, seconds, over, w);
 }
 
 enum http_result
@@ -135,7 +87,7 @@ task_get(struct http_call *call)
     if (uid_from_path(call, "Task", ERR_INVALID_TASK_UIDS, &uid) < 0 ||
         read_task(call, uid, &body, &ended) < 0)
         return HTTP_ERROR;
-    if (wants_wait && !ended && seconds > 0 && wait_begin(call, uid, seconds)) {
+    if (wants_wait && !ended && seconds > 0 && begin_wait(call, uid, seconds)) {
         buf_done(&body);
         return HTTP_WAIT;
     }

@@ -1,23 +1,6 @@
 /* /webhooks: the routes of registered receivers. Everything about a webhook's fields is webhook/'s;
  * here are only bodies, replies and their commit. */
-#include "api/body.h"
-#include "api/fields.h"
-#include "api/handler.h"
-#include "api/reply.h"
-
-/* When nothing of the turn was stored, the list in memory must forget it too. */
-static void
-on_settled(void *arg, bool is_committed)
-{
-    if (!is_committed)
-        webhooks_rollback(arg);
-}
-
-static enum http_result
-reply_changed(struct http_call *call, int status, struct buf *body)
-{
-    return reply_held(call, status, body, on_settled, handler_api(call)->webhooks);
-}
+#include "api/receivers.h"
 
 static enum http_result
 webhook_list(struct http_call *call)
@@ -38,47 +21,29 @@ webhook_get(struct http_call *call)
     return HTTP_ERROR;
 }
 
-/* A body that is a JSON object, and room on the disk for what it says. */
 static int
-read_object(struct http_call *call, struct body *ret)
+create(struct http_call *call, const struct json *body, struct buf *out)
 {
-    if (body_read_json(call, ret) < 0)
-        return -1;
-    if (field_check_kind(json_root(ret->doc), FIELD_OBJECT, "", ERR_BAD_REQUEST, &call->err) < 0)
-        return -1;
-    if (!turn_accepts_writes(handler_api(call)->turn))
-        return err_set(&call->err, ERR_NO_SPACE_LEFT_ON_DEVICE,
-                       "The server has too little free disk space to store a webhook.");
-    return 0;
+    return webhooks_create(handler_api(call)->webhooks, body, out, &call->err);
 }
 
 static enum http_result
 webhook_create(struct http_call *call)
 {
-    struct body body;
-    struct buf out = BUF_INIT;
-    enum http_result result = HTTP_ERROR;
-    if (read_object(call, &body) == 0 &&
-        webhooks_create(handler_api(call)->webhooks, json_root(body.doc), &out, &call->err) == 0)
-        result = reply_changed(call, 201, &out);
-    buf_done(&out);
-    body_done(&body);
-    return result;
+    return receivers_change(call, 201, create);
+}
+
+static int
+update(struct http_call *call, const struct json *body, struct buf *out)
+{
+    return webhooks_update(handler_api(call)->webhooks, handler_param(call, 0), body, out,
+                           &call->err);
 }
 
 static enum http_result
 webhook_update(struct http_call *call)
 {
-    struct body body;
-    struct buf out = BUF_INIT;
-    enum http_result result = HTTP_ERROR;
-    if (read_object(call, &body) == 0 &&
-        webhooks_update(handler_api(call)->webhooks, handler_param(call, 0), json_root(body.doc),
-                        &out, &call->err) == 0)
-        result = reply_changed(call, 200, &out);
-    buf_done(&out);
-    body_done(&body);
-    return result;
+    return receivers_change(call, 200, update);
 }
 
 static enum http_result
@@ -87,7 +52,7 @@ webhook_delete(struct http_call *call)
     struct buf none = BUF_INIT;
     if (webhooks_delete(handler_api(call)->webhooks, handler_param(call, 0), &call->err) < 0)
         return HTTP_ERROR;
-    return reply_changed(call, 204, &none);
+    return receivers_reply_changed(call, 204, &none);
 }
 
 static const struct route rows[] = {

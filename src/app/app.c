@@ -10,11 +10,13 @@
 
 #include "api/api.h"
 #include "api/doors.h"
+#include "app/channels.h"
 #include "app/check.h"
 #include "app/datadir.h"
 #include "app/declare.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ops/news.h"
 #include "store/tables.h"
 #include "store/trash.h"
 
@@ -42,9 +44,11 @@ struct app {
     struct tls_client *tls_client;
     struct tls_server *tls_server;
     struct http_client *client;
+    struct app_channels channels;
     struct webhooks *webhooks;
     struct replays *replays;
     struct reports *reports;
+    struct inbound *inbound;
     struct auth *auth;
     struct http_server *server;
     struct api api;
@@ -67,6 +71,7 @@ hook_index_facts(void *arg, struct store_txn *txn, struct str index_uid, struct 
 struct batch_news {
     struct app *app;
     void *webhooks, *reports; /* NULL: not interested */
+    struct news *news;        /* the same */
 };
 
 static void *
@@ -74,8 +79,8 @@ hook_event_begin(void *arg, uint32_t batch_uid)
 {
     struct app *a = arg;
     struct batch_news news = {a, webhooks_event_begin(a->webhooks, batch_uid),
-                              reports_event_begin(a->reports)};
-    if (news.webhooks == NULL && news.reports == NULL)
+                              reports_event_begin(a->reports), news_begin(a->ops, batch_uid)};
+    if (news.webhooks == NULL && news.reports == NULL && news.news == NULL)
         return NULL;
     struct batch_news *kept = mem_new(1, sizeof(*kept));
     *kept = news;
@@ -98,6 +103,13 @@ list_indexes(const struct task *t, struct buf *out)
 }
 
 static int
+hook_event_step(void *builder, struct store_txn *txn, const struct batch_run *run)
+{
+    struct batch_news *news = builder;
+    return news->news == NULL ? 0 : news_step(news->news, txn, run);
+}
+
+static int
 hook_event_add(void *builder, struct store_txn *txn, const struct task *t, struct str line)
 {
     struct batch_news *news = builder;
@@ -112,6 +124,8 @@ hook_event_add(void *builder, struct store_txn *txn, const struct task *t, struc
     int rc = buf_failed(&uids) ? STORE_EFULL : 0;
     if (rc == 0 && news->webhooks != NULL)
         rc = webhooks_event_add(news->webhooks, txn, &facts, line);
+    if (rc >= 0 && news->news != NULL)
+        rc = news_add(news->news, txn, t);
     buf_done(&uids);
     return rc;
 }
@@ -125,6 +139,10 @@ hook_event_finish(void *builder, struct store_txn *txn)
         rc = reports_event_finish(news->reports, txn);
     else if (news->reports != NULL)
         reports_event_discard(news->reports);
+    if (news->news != NULL && rc >= 0)
+        rc = news_finish(news->news, txn);
+    else if (news->news != NULL)
+        news_discard(news->news);
     free(news);
     return rc;
 }
@@ -137,6 +155,8 @@ hook_event_discard(void *builder)
         webhooks_event_discard(news->webhooks);
     if (news->reports != NULL)
         reports_event_discard(news->reports);
+    if (news->news != NULL)
+        news_discard(news->news);
     free(news);
 }
 
@@ -190,6 +210,7 @@ wire_queue(struct app *a)
         .arg = a,
         .index_facts = hook_index_facts,
         .event_begin = hook_event_begin,
+        .event_step = hook_event_step,
         .event_add = hook_event_add,
         .event_finish = hook_event_finish,
         .event_discard = hook_event_discard,
@@ -387,10 +408,13 @@ build_webhooks(struct app *a, struct err *err)
         .arg = a,
         .announced = on_announced,
     };
+    app_channels_open(&a->channels, a->conf, a->loop, a->client);
+    app_channels_fill(&a->channels, a->conf, &conf);
     a->webhooks = webhooks_new(&conf, err);
     app_webhooks_done(&declared);
     if (a->webhooks == NULL)
         return -1;
+    ops_tell(a->ops, a->webhooks);
     struct replays_conf replays_conf = {
         .loop = a->loop, .turn = a->turn, .queue = a->queue, .webhooks = a->webhooks};
     a->replays = replays_new(&replays_conf);
@@ -405,6 +429,15 @@ build_webhooks(struct app *a, struct err *err)
         .max_bytes = a->conf->report_max_bytes,
     };
     a->reports = reports_new(&reports_conf, err);
+    struct inbound_conf inbound_conf = {
+        .loop = a->loop,
+        .turn = a->turn,
+        .queue = a->queue,
+        .ops = a->ops,
+        .webhooks = a->webhooks,
+        .payloads = a->payloads,
+    };
+    a->inbound = inbound_new(&inbound_conf);
     return a->reports == NULL ? -1 : 0;
 }
 
@@ -462,6 +495,7 @@ build_server(struct app *a, struct err *err)
         .webhooks = a->webhooks,
         .replays = a->replays,
         .reports = a->reports,
+        .inbound = a->inbound,
     };
     api_start(&a->api);
     struct http_server_conf conf = {
@@ -513,8 +547,10 @@ teardown(struct app *a)
     http_server_free(a->server);
     api_done(&a->api);
     auth_free(a->auth);
+    inbound_free(a->inbound);
     replays_free(a->replays);
     webhooks_free(a->webhooks);
+    app_channels_close(&a->channels);
     http_client_free(a->client);
     tls_client_free(a->tls_client);
     tls_server_free(a->tls_server);

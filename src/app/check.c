@@ -1,6 +1,7 @@
 /* Judges option values with net/'s parsers. Creates nothing, listens nowhere. */
 #include "app/check.h"
 
+#include "app/channels.h"
 #include "app/declare.h"
 #include "net/url.h"
 
@@ -59,6 +60,8 @@ app_check_options(const struct conf *conf, struct address_policy **ret_policy)
         rc = check_authorization(conf->task_webhook_authorization_header);
     if (rc == 0)
         rc = app_check_task_webhook(conf);
+    if (rc == 0 && app_channels_check(conf) != 0)
+        rc = EXIT_USAGE;
     if (rc == 0)
         rc = check_networks(conf->allowed_ip_networks, ret_policy);
     return rc;

@@ -9,6 +9,7 @@
 
 #include "app/value_source.h"
 #include "base/mem.h"
+#include "base/suggest.h"
 #include "codec/digest.h"
 #include "conf/options.h"
 #include "conf/toml.h"
@@ -248,6 +249,115 @@ put_key(struct json_out *j, struct str key)
     buf_done(&name);
 }
 
+enum { KEYS_MAX = 32, KEY_CAP = 32 };
+/* All keys, as the file's others are spelled, and without "_", so that timeoutMs, timeout_ms and
+ * time_out_ms are near each other. */
+struct keys {
+    char text[KEYS_MAX][KEY_CAP], bare[KEYS_MAX][KEY_CAP];
+    size_t n;
+};
+
+static char
+lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
+}
+
+static void
+write_bare(char out[KEY_CAP], struct str key)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < key.len && n < KEY_CAP - 1; i++) {
+        if (key.data[i] != '_')
+            out[n++] = lower(key.data[i]);
+    }
+    out[n] = '\0';
+}
+
+static void
+add_key(struct keys *k, const char *name)
+{
+    size_t n = 0;
+    if (k->n == KEYS_MAX)
+        return;
+    for (const char *at = name; *at != '\0' && n < KEY_CAP - 2; at++) {
+        if (lower(*at) != *at)
+            k->text[k->n][n++] = '_';
+        k->text[k->n][n++] = lower(*at);
+    }
+    write_bare(k->bare[k->n], str_from(name));
+    k->n++;
+}
+
+static void
+list_keys(struct keys *ret)
+{
+    *ret = (struct keys){0};
+    add_key(ret, "name");
+    add_key(ret, "uuid");
+    for (size_t i = 0; webhooks_field_name(i) != NULL; i++)
+        add_key(ret, webhooks_field_name(i));
+}
+
+/* The nearest key, also by its beginning; NULL. */
+static const char *
+nearest_key(const struct keys *k, struct str key)
+{
+    enum { PART_MIN_LEN = 4 };
+    const char *names[KEYS_MAX];
+    char bare[KEY_CAP];
+    write_bare(bare, key);
+    for (size_t i = 0; i < k->n; i++)
+        names[i] = k->bare[i];
+    const char *near = suggest_name(str_from(bare), names, k->n);
+    for (size_t i = 0; i < k->n && near == NULL; i++) {
+        struct str part = str_from(bare), whole = str_from(names[i]);
+        if (part.len >= PART_MIN_LEN && str_starts_with(whole, bare))
+            near = names[i];
+        else if (whole.len >= PART_MIN_LEN && str_starts_with(part, names[i]))
+            near = names[i];
+    }
+    for (size_t i = 0; i < k->n; i++) {
+        if (near == names[i])
+            return k->text[i];
+    }
+    return NULL;
+}
+
+static int
+fail_unknown(struct declaring *d, const struct keys *keys, const struct toml *m)
+{
+    struct buf why = BUF_INIT;
+    const char *near = nearest_key(keys, m->key);
+    buf_addf(&why, "unknown key `%.*s`: ", STR_ARG(m->key));
+    if (near != NULL)
+        buf_addf(&why, "did you mean `%s`? ", near);
+    buf_add_cstr(&why, "the keys are");
+    for (size_t i = 0; i < keys->n; i++)
+        buf_addf(&why, "%s `%s`", i == 0 ? "" : ",", keys->text[i]);
+    int rc = fail(d, buf_cstr(&why));
+    buf_done(&why);
+    return rc;
+}
+
+/* The names of the API are accepted too. */
+static int
+check_keys(struct declaring *d)
+{
+    struct keys keys;
+    list_keys(&keys);
+    for (const struct toml *m = d->table->first; m != NULL; m = m->next) {
+        bool is_known = false;
+        for (size_t i = 0; i < keys.n && !is_known; i++)
+            is_known = str_is(m->key, keys.text[i]);
+        for (size_t i = 0; webhooks_field_name(i) != NULL && !is_known; i++)
+            is_known = str_is(m->key, webhooks_field_name(i));
+        if (!is_known)
+            return fail_unknown(d, &keys, m);
+    }
+    return 0;
+}
+
 static int
 put_members(struct declaring *d, struct json_out *j)
 {
@@ -337,7 +447,9 @@ read_declared(struct declaring *d, struct app_webhooks *ret)
     struct buf text = BUF_INIT, why = BUF_INIT;
     struct json_out j = json_out(&text);
     struct uuid uuid;
-    int rc = read_uuid(d, &uuid);
+    int rc = check_keys(d);
+    if (rc == 0)
+        rc = read_uuid(d, &uuid);
     if (rc == 0)
         rc = check_unique(d, ret, &uuid);
     if (rc == 0)

@@ -41,3 +41,18 @@ ed25519_sign(const uint8_t seed[ED25519_SEED_BYTES], struct str message,
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
 }
+
+bool
+ed25519_verify(const uint8_t public_key[ED25519_PUBLIC_BYTES], struct str message,
+               const uint8_t signature[ED25519_SIGNATURE_BYTES])
+{
+    EVP_PKEY *key =
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, ED25519_PUBLIC_BYTES);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    require(key != NULL && ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1);
+    bool is_valid = EVP_DigestVerify(ctx, signature, ED25519_SIGNATURE_BYTES,
+                                     (const unsigned char *) message.data, message.len) == 1;
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(key);
+    return is_valid;
+}

@@ -30,6 +30,18 @@ check_tls(const struct conf *c, struct conf_report *report)
     return 0;
 }
 
+static int
+check_channels(const struct conf *c, struct conf_report *report)
+{
+    if (c->smtp_url != NULL && c->smtp_from == NULL)
+        return fail_needs(report, "smtp-url", "smtp-from");
+    if (c->sms_account_sid != NULL && c->sms_auth_token == NULL)
+        return fail_needs(report, "sms-account-sid", "sms-auth-token");
+    if (c->sms_account_sid != NULL && c->sms_from == NULL)
+        return fail_needs(report, "sms-account-sid", "sms-from");
+    return 0;
+}
+
 /* Upstream's words, with a key that can be used as it stands. */
 static int
 fail_master_key(struct conf_report *report, const char *problem)
@@ -107,5 +119,7 @@ check_conf(const struct conf *c, struct conf_report *report)
 {
     if (c->task_webhook_url == NULL)
         warn_about_no_webhook(c, report);
-    return check_tls(c, report) != 0 ? -1 : check_master_key(c, report);
+    if (check_tls(c, report) != 0 || check_channels(c, report) != 0)
+        return -1;
+    return check_master_key(c, report);
 }

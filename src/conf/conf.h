@@ -55,6 +55,8 @@ struct conf {
     uint64_t report_max_bytes;        /* of all results together, default 1 GiB */
     uint64_t webhook_parked_s;        /* of what is owed to a disabled webhook, default 14 days */
     uint64_t webhook_parked_bytes;    /* of that, a webhook, default 256 MiB */
+    char *smtp_url, *smtp_from, *smtp_plain_networks; /* the relay of channels; NULL: none */
+    char *sms_base_url, *sms_account_sid, *sms_auth_token, *sms_from;
     uint64_t max_connections, idle_timeout_s, min_free_disk_bytes, checkpoint_commits;
     bool no_analytics;
     /* the table may add more; keep each next to a row */

@@ -260,6 +260,44 @@ const struct conf_option conf_options[] = {
         .help = "How many bytes of task lines are kept for each disabled webhook; above it the oldest are marked expired.",
     },
     {
+        .flag = "smtp-url", .type = OPTION_STRING, .group = OPTION_GROUP_WEBHOOKS, FIELD(smtp_url),
+        .metavar = "URL", .is_secret = true,
+        .help = "The relay that sends the mails of `email` channels: 'smtp://user:password@host:587' (STARTTLS) or "
+                "'smtps://host:465'. Certificates are verified, with --webhook-ca-path as well. Prefer the environment "
+                "variable or the configuration file for a password.",
+    },
+    {
+        .flag = "smtp-from", .type = OPTION_STRING, .group = OPTION_GROUP_WEBHOOKS, FIELD(smtp_from),
+        .metavar = "ADDRESS",
+        .help = "Whom those mails come from: 'hooks@example.com' or 'Hooks <hooks@example.com>'. Required by --smtp-url.",
+    },
+    {
+        .flag = "smtp-plain-networks", .type = OPTION_STRING, .group = OPTION_GROUP_WEBHOOKS, FIELD(smtp_plain_networks),
+        .metavar = "NETWORKS", .is_list = true,
+        .help = "Networks in which the relay is spoken to without TLS when it offers no STARTTLS, password included: "
+                "'127.0.0.1,10.0.0.0/8'. A relay there needs no --experimental-allowed-ip-networks.",
+    },
+    {
+        .flag = "sms-base-url", .type = OPTION_STRING, .group = OPTION_GROUP_WEBHOOKS, FIELD(sms_base_url),
+        .metavar = "URL", .def = "https://api.twilio.com",
+        .help = "The service of `sms` channels: Twilio, or another with the same API.",
+    },
+    {
+        .flag = "sms-account-sid", .type = OPTION_STRING, .group = OPTION_GROUP_WEBHOOKS, FIELD(sms_account_sid),
+        .metavar = "SID",
+        .help = "The account there. Needs --sms-auth-token and --sms-from.",
+    },
+    {
+        .flag = "sms-auth-token", .type = OPTION_STRING, .group = OPTION_GROUP_WEBHOOKS, FIELD(sms_auth_token),
+        .metavar = "TOKEN", .is_secret = true,
+        .help = "Its password. Prefer the environment variable or the configuration file.",
+    },
+    {
+        .flag = "sms-from", .type = OPTION_STRING, .group = OPTION_GROUP_WEBHOOKS, FIELD(sms_from),
+        .metavar = "NUMBER",
+        .help = "The sender: a number ('+15550100'), or the sid of a messaging service ('MG...').",
+    },
+    {
         .flag = "report-lifetime", .type = OPTION_DURATION_S, .group = OPTION_GROUP_TASKS, FIELD(report_lifetime_s),
         .metavar = "DURATION", .def = "24h", .min = 1000, .max = 315360000000,
         .help = "How long the result of a report can be downloaded; then it is removed, and the answer is 410.",

@@ -80,7 +80,7 @@ bodies_next(struct store_txn *txn, struct segments *s, uint32_t from, uint32_t *
 {
     struct ref ref;
     uint32_t id = 0;
-    int rc, in_segment = s->n == 0 ? 0 : refs_next(txn, from, &id, &ref);
+    int rc, in_segment = segments_has_any(s) ? refs_next(txn, from, &id, &ref) : 0;
 
     if (in_segment < 0)
         return in_segment;
@@ -180,6 +180,14 @@ bodies_clear(struct bodies *b)
 
 /* --- compacting */
 
+enum { GARBAGE_SHARE = 16 /* of a segment: less is not worth moving the rest */ };
+
+void
+bodies_empty_all(struct bodies *b)
+{
+    b->empty_upto = b->segments->last_number;
+}
+
 static bool
 is_worth_emptying(const struct bodies *b, const struct segment *g)
 {
@@ -187,12 +195,16 @@ is_worth_emptying(const struct bodies *b, const struct segment *g)
 
     if (g->is_damaged || now->live == 0)
         return false;
+    if (b->empty_upto > 0)
+        return g->number <= b->empty_upto && now->live < now->total &&
+               (now->swept > 0 || (now->total - now->live) * GARBAGE_SHARE > now->total);
     if (segments_is_open_end(b->segments, g))
         return now->total >= 4 * b->segments->limits->compact_bytes && now->live * 4 < now->total;
     return now->live * 2 <= now->total;
 }
 
-/* One that was begun, else the one with the least to move; NULL: none. */
+/* One that was begun, else the one with the least to move; NULL: none. When all are emptied the
+ * last comes first: else the others' bodies would go there, and be moved again. */
 static struct segment *
 choose_segment(struct bodies *b)
 {
@@ -202,7 +214,7 @@ choose_segment(struct bodies *b)
         struct segment *g = &b->segments->items[i];
         if (!is_worth_emptying(b, g))
             continue;
-        if (g->now.swept > 0)
+        if (g->now.swept > 0 || (b->empty_upto > 0 && segments_is_open_end(b->segments, g)))
             return g;
         if (best == NULL || g->now.live < best->now.live)
             best = g;
@@ -236,7 +248,7 @@ is_spent(const struct bodies *b, int64_t deadline_us)
     uint64_t least = b->segments->limits->compact_bytes;
     uint64_t budget = b->n_changed > least ? b->n_changed : least;
 
-    return b->n_moved >= budget || clock_mono_us() >= deadline_us;
+    return (b->n_moved >= budget && b->empty_upto == 0) || clock_mono_us() >= deadline_us;
 }
 
 /* Moves what of a group lies in the segment: 1 all of it, 0 when time or budget ended. */

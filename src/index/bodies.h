@@ -9,7 +9,8 @@ struct bodies {
     struct refs_writer refs;
     uint64_t inline_left; /* bytes of this batch that may still go to LMDB */
     uint64_t n_changed,
-        n_moved; /* bytes put into segments or become garbage; moved by compacting */
+        n_moved;         /* bytes put into segments or become garbage; moved by compacting */
+    uint32_t empty_upto; /* segments to be emptied whatever it costs; 0: as the rule says */
 };
 
 void bodies_init(struct bodies *b, struct segments *s, struct store_txn *txn);
@@ -31,4 +32,6 @@ int bodies_clear(struct bodies *b);
 /* Moves bodies out of segments that hold little else than garbage, then syncs; see
  * index_writer_settle. 1, 0 or STORE_E*. */
 int bodies_settle(struct bodies *b, int64_t deadline_us);
+/* From now on settling empties every segment of now that holds garbage. */
+void bodies_empty_all(struct bodies *b);
 int bodies_store(struct bodies *b); /* everything into the transaction: 0 or STORE_E* */

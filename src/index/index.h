@@ -24,7 +24,8 @@ void index_remove(struct index_set *s, const struct uuid *uuid);
 /* Unlinks directories for which keep() is false: at start. */
 void index_set_sweep(struct index_set *s, bool (*keep)(void *arg, const struct uuid *uuid),
                      void *arg);
-/* Adds the size of the index's files, without opening it; nothing when it has none yet. */
+/* Adds the size of the index's files, without opening it; nothing when it has none yet. While it is
+ * being compacted that counts the copy too. */
 void index_set_add_size(struct index_set *s, const struct uuid *uuid, uint64_t *bytes);
 
 /* --- document ids and primary keys (contract 5.3 - 5.5)
@@ -70,6 +71,13 @@ int index_writer_clear(struct index_writer *w, struct err *err);
  * until the next change), 0 at the end, negative with err. */
 int index_writer_next(struct index_writer *w, uint32_t from, uint32_t *ret_id, struct str *ret_text,
                       struct err *err);
+/* From here on the writer notes which documents it changes, under the number of the run (not 0; 0:
+ * nothing is noted, and what was goes). It is kept with the commit until the next writer that says
+ * either: index_reader_next_change(). 0 or negative with err. */
+int index_writer_note_changes(struct index_writer *w, uint64_t run, struct err *err);
+/* Before a clear: all that is there, in pieces; nothing unless changes are noted. 1: call again, 0,
+ * negative with err. */
+int index_writer_note_all(struct index_writer *w, int64_t deadline_us, struct err *err);
 struct index_totals {
     uint64_t n_documents, raw_bytes;
     char *field_distribution; /* JSON text, owned by the caller */
@@ -79,9 +87,25 @@ int index_writer_totals(struct index_writer *w, struct index_totals *ret);
  * moved until the deadline; then, one blocking piece a call, everything goes to the disk. 1: call
  * again, 0: the commit will be short, negative with err. Optional: the commit does what is left. */
 int index_writer_settle(struct index_writer *w, int64_t deadline_us, struct err *err);
-/* Commits documents together with the applied record. Consumes w. Durable when 0. */
+/* Commits documents together with the applied record (data NULL: it stays). Consumes w. Durable
+ * when 0. */
 int index_writer_commit(struct index_writer *w, struct str applied, struct err *err);
 void index_writer_abort(struct index_writer *w); /* consumes; NULL accepted */
+
+/* --- compacting: what garbage and free pages take goes back to the file system. It is the one
+ * writer meanwhile; readers go on. begin, step ..., record, end. */
+struct index_compaction;
+struct index_compaction *index_compact_begin(struct index *i, struct err *err); /* NULL with err */
+/* 1: call again, 0: all is copied, negative with err. */
+int index_compact_step(struct index_compaction *c, int64_t deadline_us, struct err *err);
+/* The applied record of the compacted index, durable with it; may be called again with another. */
+int index_compact_record(struct index_compaction *c, struct str applied, struct err *err);
+/* What the compacted index takes on the disk, without what was written since the last record. */
+uint64_t index_compact_size(const struct index_compaction *c);
+/* The compacted one takes the place of the index. Consumes c; not inside a reading. 0, or negative
+ * with err: the index is as it was. */
+int index_compact_end(struct index_compaction *c, struct err *err);
+void index_compact_abort(struct index_compaction *c); /* consumes; NULL accepted */
 
 /* --- reading: inside one callback
  * ---------------------------------------------------------------------------------------- */
@@ -102,6 +126,24 @@ int index_reader_next(struct index_reader *r, uint32_t from, uint32_t *ret_id,
                       struct str *ret_text);
 int index_reader_applied(struct index_reader *r,
                          struct str *ret); /* the applied record, 1 / 0 / negative */
+
+/* Whether the changes that are noted are that run's: 1 / 0 / negative. */
+int index_reader_noted(struct index_reader *r, uint64_t run);
+/* The first change with an external id > after (in byte order; len 0: the very first): 1 / 0 /
+ * negative. Each id once, however often it was changed. */
+struct index_change {
+    struct str external_id;
+    bool existed; /* before that run */
+};
+int index_reader_next_change(struct index_reader *r, struct str after, struct index_change *ret);
+
+/* --- reading over several callbacks: one state of the index, whatever is committed meanwhile.
+ * Nothing of that state is used again or given back before its end: release it within seconds. */
+struct index_snapshot;
+/* NULL: not now (too many are out, or the index is being compacted). References the index. */
+struct index_snapshot *index_snapshot_take(struct index *i);
+struct index_reader *index_snapshot_reader(struct index_snapshot *s); /* not to be closed */
+void index_snapshot_release(struct index_snapshot *s);                /* NULL accepted */
 
 /* --- settings (settings.h), committed with the writer's other changes
  * ----------------------------------------------------- */

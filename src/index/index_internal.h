@@ -12,11 +12,13 @@ enum index_table {
     INDEX_REFS,         /* group of internal ids u32be -> references v1 (refs.h) */
     INDEX_SEGMENTS,     /* segment number u32be -> state v1 (segments.h) */
     INDEX_NUMBER_IDS,   /* external ids that are numbers, by groups u64be -> ids v1 (ids.h) */
+    INDEX_CHANGES,      /* external id -> "1" when it existed before, "0" when not (changes.c) */
     INDEX_TABLES
 };
 #define INDEX_META_TOTALS STR("totals")   /* v1: documents u64, raw bytes u64, next id u32 */
 #define INDEX_META_FIELDS STR("fields")   /* v1: n u32, then (name str, documents u64) each */
 #define INDEX_META_APPLIED STR("applied") /* record of the last applied batch; ops/ reads it */
+#define INDEX_META_CHANGES STR("changes") /* v1: whose INDEX_CHANGES are: run u64 */
 #define INDEX_META_SETTINGS                                                                        \
     STR("settings") /* record of settings.c; absent: all are the defaults                          \
                      */
@@ -28,7 +30,9 @@ struct index {
     struct store_env *env;
     struct segments segments;
     unsigned references;
-    bool is_removed; /* closed and unlinked with the last reference */
+    bool is_removed;        /* closed and unlinked with the last reference */
+    bool refuses_snapshots; /* its file is about to be another */
+    bool needs_dir_sync;    /* before anything is committed: a new name may not be durable */
     struct index *newer, *older;
 };
 
@@ -61,6 +65,14 @@ int fields_count(struct fields *f, const struct json *document, bool more);
 /* The distribution as JSON text, names in byte order; heap. NULL when memory runs out. */
 char *fields_write(const struct fields *f);
 
+struct trash *index_set_trash(const struct index_set *s); /* may be NULL */
+
+unsigned *index_set_snapshots(struct index_set *s); /* how many are out */
+/* The size of the environment's file alone. */
+uint64_t index_set_database_bytes(const struct index_set *s, const struct uuid *uuid);
+
+/* Settling moves everything out of every segment with garbage worth the name, whatever it costs. */
+void index_writer_empty_all(struct index_writer *w);
 /* The transaction of an open writer. */
 struct store_txn *index_writer_txn(struct index_writer *w);
 /* Documents, raw bytes and next id of the last commit; zeros before the first. 0 or STORE_E*. */
@@ -76,3 +88,18 @@ void index_set_limit_segments(struct index_set *s, const struct segment_limits *
 
 /* Turns a STORE_E* code into err; returns -1. */
 int index_store_error(struct err *err, int code);
+
+/* Of a writer (changes.c). Each returns 0 or STORE_E*. */
+struct changes {
+    struct store_txn *txn;
+    bool is_on;
+    /* changes_note_all: the place in the present table */
+    unsigned n_tables_noted;
+    bool has_at;
+    struct buf at;
+};
+void changes_init(struct changes *c, struct store_txn *txn);
+void changes_done(struct changes *c);
+int changes_begin(struct changes *c, uint64_t run);
+int changes_note(struct changes *c, struct str external_id, bool existed);
+int changes_note_all(struct changes *c, int64_t deadline_us); /* 1: call again */

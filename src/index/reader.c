@@ -52,7 +52,7 @@ index_reader_get(struct index_reader *r, struct str external_id, struct str *ret
 
     if (rc != 1)
         return rc;
-    rc = r->index->segments.n == 0 ? 0 : refs_get(r->txn, id, &ref);
+    rc = segments_has_any(&r->index->segments) ? refs_get(r->txn, id, &ref) : 0;
     if (rc == 1)
         return read_ref(r, &ref, ret_text);
     if (rc == 0)

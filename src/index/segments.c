@@ -184,8 +184,38 @@ segments_open(struct segments *s, const char *dir, struct store_txn *txn)
 }
 
 void
+segments_drop_retired(struct segments *s)
+{
+    for (uint32_t i = 0; i < s->n_retired; i++) {
+        unmap(s, &s->retired[i]);
+        remove_file(s, s->retired[i].number);
+    }
+    free(s->retired);
+    s->retired = NULL;
+    s->n_retired = 0;
+}
+
+static void
+retire(struct segments *s, const struct segment *g)
+{
+    s->retired = mem_grow(s->retired, s->n_retired + 1, sizeof(*s->retired));
+    s->retired[s->n_retired++] = *g;
+}
+
+static struct segment *
+find_retired(struct segments *s, uint32_t number)
+{
+    uint32_t i = 0;
+
+    while (i < s->n_retired && s->retired[i].number != number)
+        i++;
+    return i < s->n_retired ? &s->retired[i] : NULL;
+}
+
+void
 segments_close(struct segments *s)
 {
+    segments_drop_retired(s);
     for (uint32_t i = 0; i < s->n; i++) {
         unmap(s, &s->items[i]);
         close_fd(&s->items[i]);
@@ -238,6 +268,8 @@ find_body(struct segments *s, const struct ref *ref, struct str *ret)
     struct segment *g = segments_find(s, ref->segment);
     uint64_t end = ref->offset + ref->length;
 
+    if (g == NULL)
+        g = find_retired(s, ref->segment);
     if (g == NULL || end < ref->offset)
         return STORE_ECORRUPT;
     if (g->number == s->active && ref->offset >= g->file_bytes) {
@@ -555,8 +587,7 @@ segments_committed(struct segments *s)
         struct segment *g = &s->items[i];
         close_fd(g);
         if (g->now.live == 0) {
-            unmap(s, g);
-            remove_file(s, g->number);
+            retire(s, g);
             continue;
         }
         g->has_row = true;
@@ -564,6 +595,8 @@ segments_committed(struct segments *s)
         s->items[kept++] = *g;
     }
     s->n = kept;
+    if (s->n_holders == 0)
+        segments_drop_retired(s);
     end_writing(s);
 }
 

@@ -45,6 +45,9 @@ struct segments {
     char *dir;
     struct segment *items; /* ascending number */
     uint32_t n, last_number;
+    unsigned n_holders;      /* snapshots that may lead to segments of now */
+    struct segment *retired; /* nobody else refers to these any more */
+    uint32_t n_retired;
     uint32_t closed_upto; /* no appends to these: a commit failed, nobody knows how far it came */
     uint32_t active;      /* the writer appends to this number, 0: none yet */
     struct buf pending;   /* not written yet: what follows file_bytes of the active one */
@@ -55,6 +58,13 @@ struct segments {
 int segments_open(struct segments *s, const char *dir, struct store_txn *txn);
 void segments_close(struct segments *s);
 struct segment *segments_find(struct segments *s, uint32_t number); /* NULL: none */
+/* Whether references may lead anywhere. */
+static inline bool
+segments_has_any(const struct segments *s)
+{
+    return s->n > 0 || s->n_retired > 0;
+}
+void segments_drop_retired(struct segments *s); /* the last holder has gone */
 
 /* The body: valid until the next append or the end of the writer; without a writer, until the next
  * commit. 0, or STORE_E*. */

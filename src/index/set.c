@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "index/index_internal.h"
+#include "store/copy.h"
 #include "store/dir.h"
 
 #define INDEX_MAP_BYTES ((size_t) 1 << 38)
@@ -22,6 +23,7 @@ static const struct store_table index_tables[INDEX_TABLES] = {
     [INDEX_META] = {"meta", "name", "records of index_internal.h"},
     [INDEX_REFS] = {"refs", "group of internal ids u32be", "references v1"},
     [INDEX_NUMBER_IDS] = {"number-ids", "group of external ids u64be", "internal ids v1"},
+    [INDEX_CHANGES] = {"changes", "external id", "existed before"},
     [INDEX_SEGMENTS] = {"segments", "segment number u32be", "segment state v1"},
 };
 
@@ -31,7 +33,7 @@ struct index_set {
     struct trash *trash; /* may be NULL */
     const struct segment_limits *limits;
     struct index *newest, *oldest;
-    unsigned n_open;
+    unsigned n_open, n_snapshots;
 };
 
 int
@@ -70,6 +72,18 @@ void
 index_set_use_trash(struct index_set *s, struct trash *t)
 {
     s->trash = t;
+}
+
+unsigned *
+index_set_snapshots(struct index_set *s)
+{
+    return &s->n_snapshots;
+}
+
+struct trash *
+index_set_trash(const struct index_set *s)
+{
+    return s->trash;
 }
 
 void
@@ -164,6 +178,7 @@ open_files(struct index_set *s, const struct uuid *uuid, struct err *err)
 
     *i = (struct index){.set = s, .uuid = *uuid};
     buf_addf(&path, "%s/%s", s->dir, uuid_format(uuid, name));
+    store_copy_sweep(buf_cstr(&path), s->trash);
     rc = store_env_open(&i->env, buf_cstr(&path), index_tables, INDEX_TABLES, INDEX_MAP_BYTES, err);
     if (rc == 0)
         rc = open_segments(i, buf_cstr(&path), err);
@@ -229,6 +244,19 @@ index_set_add_size(struct index_set *s, const struct uuid *uuid, uint64_t *bytes
     (void) closedir(dir);
 }
 
+uint64_t
+index_set_database_bytes(const struct index_set *s, const struct uuid *uuid)
+{
+    char name[UUID_TEXT_LEN + 1];
+    struct buf path = BUF_INIT;
+    struct stat st;
+
+    buf_addf(&path, "%s/data.mdb", uuid_format(uuid, name));
+    int rc = fstatat(s->fd, buf_cstr(&path), &st, 0);
+    buf_done(&path);
+    return rc == 0 ? (uint64_t) st.st_size : 0;
+}
+
 static void
 unlink_dir(struct index_set *s, const char *name)
 {
@@ -266,6 +294,8 @@ index_release(struct index *i)
     i->references--;
     if (i->references == 0 && i->is_removed)
         close_and_unlink(i->set, i);
+    else if (i->references == 0 && !store_env_is_open(i->env))
+        close_index(i); /* the next one who wants it opens it anew */
 }
 
 void

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/redact.h"
 #include "index/settings_internal.h"
 #include "index/strmap.h"
 
@@ -278,21 +279,13 @@ settings_merge_embedders(struct buf *out, const struct json *now, const struct j
     return 0;
 }
 
-/* --- secrets: upstream's cut (contract 7.4, without a prefix to keep) */
+/* --- secrets */
 
 static void
-put_cut(struct json_out *j, struct str secret)
+put_redacted(struct json_out *j, struct str secret)
 {
-    size_t keep = secret.len < 10 ? 0 : secret.len < 20 ? 2 : secret.len < 30 ? 3 : 5;
-    const char *crosses = secret.len < 10   ? "XXX..."
-                          : secret.len < 20 ? "XXXX..."
-                          : secret.len < 30 ? "XXXXX..."
-                                            : "XXXXXX...";
     struct buf shown = BUF_INIT;
-    while (keep > 0 && keep < secret.len && ((unsigned char) secret.data[keep] & 0xC0) == 0x80)
-        keep++;
-    buf_add_str(&shown, str_slice(secret, 0, keep));
-    buf_add_cstr(&shown, crosses);
+    redact(&shown, secret);
     json_put_str(j, buf_str(&shown));
     buf_done(&shown);
 }
@@ -309,7 +302,7 @@ write_embedder(struct json_out *j, const struct json *embedder)
     for (struct json_iter it = json_iter(embedder); json_next(&it);) {
         json_key_str(j, it.key);
         if (str_is(it.key, "apiKey") && json_type(it.value) == JSON_STRING) {
-            put_cut(j, json_string(it.value));
+            put_redacted(j, json_string(it.value));
             continue;
         }
         if (str_ends_with(it.key, "Embedder")) {

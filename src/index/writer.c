@@ -6,6 +6,7 @@
 #include "index/bodies.h"
 #include "index/ids.h"
 #include "index/index_internal.h"
+#include "store/dir.h"
 #include "store/rec.h"
 
 enum { COUNTS_VERSION = 1, TOUCHED_PAGE_IDS = 4096 };
@@ -15,6 +16,7 @@ struct index_writer {
     struct store_txn *txn;
     struct bodies bodies;
     struct ids_writer ids;
+    struct changes changes;
     struct fields fields;
     struct counts counts;
     bool has_free_ids;  /* false: surely none */
@@ -85,9 +87,14 @@ index_writer_begin(struct index *i, struct err *err)
     i->references++;
     fields_init(&w->fields);
     w->scratch = json_scratch_new();
-    rc = store_begin_write(i->env, &w->txn);
+    rc = i->needs_dir_sync && dir_sync(i->segments.dir) != 0 ? STORE_EIO : 0;
+    if (rc == 0)
+        i->needs_dir_sync = false;
+    if (rc == 0)
+        rc = store_begin_write(i->env, &w->txn);
     bodies_init(&w->bodies, &i->segments, w->txn);
     ids_writer_init(&w->ids, w->txn);
+    changes_init(&w->changes, w->txn);
     if (rc == 0)
         rc = load_totals(w);
     if (rc == 0)
@@ -102,6 +109,7 @@ writer_free(struct index_writer *w)
 {
     bodies_done(&w->bodies);
     ids_writer_done(&w->ids);
+    changes_done(&w->changes);
     fields_done(&w->fields);
     json_scratch_free(w->scratch);
     buf_done(&w->text);
@@ -356,12 +364,17 @@ index_writer_add(struct index_writer *w, const struct index_add *add, struct err
 {
     uint32_t id = 0;
     int rc = ids_writer_find(&w->ids, add->external_id, &id);
+    bool existed;
 
     if (rc < 0)
         return index_store_error(err, rc);
     if (rc == 0 && add->skip_creation)
         return 0;
-    rc = rc == 0 ? put_new(w, add, &id, err) : put_changed(w, add, id, err);
+    existed = rc == 1;
+    rc = changes_note(&w->changes, add->external_id, existed);
+    if (rc < 0)
+        return index_store_error(err, rc);
+    rc = !existed ? put_new(w, add, &id, err) : put_changed(w, add, id, err);
     if (rc < 0)
         return -1;
     rc = touch(w, id, add->marker);
@@ -386,7 +399,9 @@ index_writer_delete(struct index_writer *w, struct str external_id, struct err *
         return -1;
     w->counts.raw_bytes -= old.len;
     w->counts.n_documents--;
-    rc = body_delete(&w->bodies, id);
+    rc = changes_note(&w->changes, external_id, true);
+    if (rc >= 0)
+        rc = body_delete(&w->bodies, id);
     if (rc >= 0)
         rc = ids_writer_delete(&w->ids, external_id);
     if (rc >= 0)
@@ -404,6 +419,24 @@ index_writer_next(struct index_writer *w, uint32_t from, uint32_t *ret_id, struc
 {
     int rc = body_next(&w->bodies, from, ret_id, ret_text);
 
+    return rc < 0 ? index_store_error(err, rc) : rc;
+}
+
+int
+index_writer_note_changes(struct index_writer *w, uint64_t run, struct err *err)
+{
+    int rc = changes_begin(&w->changes, run);
+
+    return rc < 0 ? index_store_error(err, rc) : 0;
+}
+
+int
+index_writer_note_all(struct index_writer *w, int64_t deadline_us, struct err *err)
+{
+    int rc = w->changes.is_on ? ids_writer_flush(&w->ids) : 0;
+
+    if (rc >= 0)
+        rc = changes_note_all(&w->changes, deadline_us);
     return rc < 0 ? index_store_error(err, rc) : rc;
 }
 
@@ -447,7 +480,15 @@ put_meta(struct index_writer *w, struct str applied)
         rc = ids_writer_flush(&w->ids);
     if (rc == 0)
         rc = bodies_store(&w->bodies);
-    return rc < 0 ? rc : store_put(w->txn, INDEX_META, INDEX_META_APPLIED, applied);
+    if (rc < 0 || applied.data == NULL)
+        return rc;
+    return store_put(w->txn, INDEX_META, INDEX_META_APPLIED, applied);
+}
+
+void
+index_writer_empty_all(struct index_writer *w)
+{
+    bodies_empty_all(&w->bodies);
 }
 
 int

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/http_client_internal.h"
+#include "net/judge.h"
 #include "net/tls_internal.h"
 
 enum { CONNECT_SHARE_MAX_MS = 4000 }; /* for an address that has others behind it */
@@ -63,6 +64,8 @@ static void
 exchange_schedule(struct http_exchange *x, enum exchange_work work)
 {
     struct http_client *c = x->client;
+    if (c->work == NULL)
+        loop_timer_set_ms(&c->timer, 0);
     if (x->work == WORK_NONE) {
         x->next_work = NULL;
         *c->work_tail = x;
@@ -70,7 +73,6 @@ exchange_schedule(struct http_exchange *x, enum exchange_work work)
     }
     if (work > x->work)
         x->work = work;
-    loop_timer_set_ms(&c->timer, 0);
 }
 
 /* Every end of an exchange. */
@@ -97,15 +99,13 @@ exchange_free(struct http_exchange *x)
     loop_timer_done(&x->deadline);
     loop_timer_done(&x->connect_share);
     SSL_CTX_free(x->tls_ctx);
-    http_client_head_done(&x->head);
+    mem_wipe(x->head.data, x->head.len); /* queries and headers hold tokens */
+    buf_done(&x->head);
     buf_done(&x->body);
     buf_done(&x->response);
     buf_done(&x->response_headers);
     free(x->addresses);
     free(x->host);
-    if (x->target != NULL)
-        mem_wipe(x->target, strlen(x->target)); /* queries hold tokens */
-    free(x->target);
     free(x->origin_key);
     free(x->detail);
     free(x->retry_after);
@@ -120,7 +120,7 @@ exchange_release_connection(struct http_exchange *x)
     if (conn == NULL)
         return;
     conn->exchange = NULL;
-    if (x->is_complete && x->may_keep && http_client_conn_is_reusable(conn))
+    if (x->is_complete && x->may_keep && !x->is_once && http_client_conn_is_reusable(conn))
         http_client_idle_put(conn);
     else
         http_client_conn_free(conn);
@@ -198,6 +198,14 @@ exchange_new_connection(struct http_exchange *x)
     return conn;
 }
 
+static void
+on_connect_share(void *arg)
+{
+    struct http_exchange *x = arg;
+    if (x->state == EXCHANGE_CONNECTING && x->connect_us < 0)
+        http_exchange_on_connect_failed(x, ETIMEDOUT);
+}
+
 /* So that an address that swallows packets does not use up the deadline of the others. */
 static void
 exchange_arm_connect_share(struct http_exchange *x)
@@ -205,6 +213,8 @@ exchange_arm_connect_share(struct http_exchange *x)
     size_t left = x->n_addresses - x->n_failed;
     if (left < 2)
         return;
+    if (x->connect_share.loop == NULL)
+        loop_timer_init(&x->connect_share, x->client->loop, on_connect_share, x);
     int64_t share_ms = (x->deadline_us - clock_mono_us()) / 1000 / (int64_t) left;
     loop_timer_set_ms(&x->connect_share,
                       share_ms < CONNECT_SHARE_MAX_MS ? share_ms : CONNECT_SHARE_MAX_MS);
@@ -245,65 +255,20 @@ exchange_connect(struct http_exchange *x)
     http_client_conn_send(conn, x);
 }
 
-/* Without TLS whoever is on the way reads along: not everybody wants that on public networks. */
-static bool
-exchange_may_be_plain(const struct http_exchange *x, const struct sockaddr *sa)
-{
-    return x->is_https || !x->client->plain_only_to_listed ||
-           address_policy_lists(x->client->policy, sa);
-}
-
-static void
-exchange_refuse_plain(struct http_exchange *x, const struct sockaddr *sa)
-{
-    struct buf detail = BUF_INIT;
-    address_format(sa, x->address, sizeof(x->address));
-    buf_addf(
-        &detail,
-        "plain http to %s is refused (--webhook-require-https): use https, or list its network "
-        "in --experimental-allowed-ip-networks",
-        x->address);
-    exchange_end(x, HTTP_OUTCOME_ADDRESS_DENIED, buf_cstr(&detail));
-    buf_done(&detail);
-}
-
-/* Invariant 9: every answer is judged, and one that is refused refuses the whole. Only "localhost"
- * may lose one of its two addresses: both are this machine, and a user who allowed 127.0.0.0/8
- * means it. */
 static bool
 exchange_judge(struct http_exchange *x)
 {
-    const struct address_policy *policy = x->client->policy;
-    const struct sockaddr *refused = NULL;
-    bool is_local = resolver_is_localhost(x->host);
-    size_t n_allowed = 0;
-    for (size_t i = 0; i < x->n_addresses; i++) {
-        const struct sockaddr *sa = (const struct sockaddr *) &x->addresses[i];
-        if (address_policy_allows(policy, sa) && exchange_may_be_plain(x, sa))
-            x->addresses[n_allowed++] = x->addresses[i];
-        else if (refused == NULL)
-            refused = sa;
-        if (refused != NULL && !is_local)
-            break;
-    }
-    if (refused == NULL || (is_local && n_allowed > 0)) {
-        x->n_addresses = n_allowed;
-        return true;
-    }
-    if (address_policy_allows(policy, refused)) {
-        exchange_refuse_plain(x, refused);
-        return false;
-    }
-    struct buf detail = BUF_INIT;
-    const char *class = address_class(refused);
-    address_format(refused, x->address, sizeof(x->address));
-    buf_addf(&detail,
-             "the address %s is refused: %s addresses are not public; "
-             "--experimental-allowed-ip-networks can allow them",
-             x->address, class != NULL ? class : "such");
-    exchange_end(x, HTTP_OUTCOME_ADDRESS_DENIED, buf_cstr(&detail));
-    buf_done(&detail);
-    return false;
+    struct judgement j = {
+        .policy = x->client->policy,
+        .plain_only_to_listed = !x->is_https && x->plain_only_to_listed,
+        .is_local = resolver_is_localhost(x->host),
+    };
+    struct buf why = BUF_INIT;
+    x->n_addresses = judge_addresses(&j, x->addresses, x->n_addresses, x->address, &why);
+    if (x->n_addresses == 0)
+        exchange_end(x, HTTP_OUTCOME_ADDRESS_DENIED, buf_cstr(&why));
+    buf_done(&why);
+    return x->n_addresses > 0;
 }
 
 static void
@@ -468,30 +433,21 @@ on_deadline(void *arg)
     buf_done(&detail);
 }
 
-static void
-on_connect_share(void *arg)
-{
-    struct http_exchange *x = arg;
-    if (x->state == EXCHANGE_CONNECTING && x->connect_us < 0)
-        http_exchange_on_connect_failed(x, ETIMEDOUT);
-}
-
 /* --- starting -------------------------------------------------------------------------------- */
 
 static void
 exchange_copy_request(struct http_exchange *x, const struct http_client_request *request)
 {
     const struct url *u = request->url;
-    struct buf target = BUF_INIT;
     x->is_https = strcmp(u->scheme, "https") == 0;
     x->host_is_ip = u->host_is_ipv4 || u->host_is_ipv6;
     x->host = mem_strdup(u->host);
     x->port = url_effective_port(u);
-    url_write_origin_form(&target, u);
-    x->target = buf_take(&target);
     buf_add_str(&x->body, request->body);
     x->timeout_ms = request->timeout_ms;
     x->max_response_bytes = request->max_response_bytes;
+    x->is_once = x->fresh_only = request->is_once;
+    x->plain_only_to_listed = request->plain_only_to_listed || x->client->plain_only_to_listed;
 }
 
 /* 0, or -1 when the request cannot be made at all: the exchange has ended then. */
@@ -535,8 +491,15 @@ exchange_choose_identity(struct http_exchange *x, const struct http_client_reque
             exchange_end(x, HTTP_OUTCOME_TLS, err.message);
         err_done(&err);
     }
-    buf_addf(&key, "%s\n%llu\n%s\n%s\n%d", request->pool != NULL ? request->pool : "",
-             (unsigned long long) number, request->url->scheme, x->host, x->port);
+    buf_add_cstr(&key, request->pool != NULL ? request->pool : "");
+    buf_add_char(&key, '\n');
+    buf_add_u64(&key, number);
+    buf_add_char(&key, '\n');
+    buf_add_cstr(&key, request->url->scheme);
+    buf_add_char(&key, '\n');
+    buf_add_cstr(&key, x->host);
+    buf_add_char(&key, '\n');
+    buf_add_u64(&key, (uint64_t) x->port);
     x->origin_key = buf_take(&key);
     return tls != NULL && x->tls_ctx == NULL ? -1 : 0;
 }
@@ -558,12 +521,15 @@ http_client_start(struct http_client *c, const struct http_client_request *reque
     x->deadline_us = x->start_us + request->timeout_ms * 1000;
     x->dns_us = x->connect_us = x->tls_us = x->first_byte_us = -1;
     loop_timer_init(&x->deadline, c->loop, on_deadline, x);
-    loop_timer_init(&x->connect_share, c->loop, on_connect_share, x);
     exchange_copy_request(x, request);
     if (exchange_check(x, request) < 0 || exchange_choose_identity(x, request) < 0)
         return x;
     loop_timer_set_ms(&x->deadline, request->timeout_ms);
-    x->lookup = resolver_start(c->resolver, x->host, on_resolved, x);
+    struct sockaddr_storage literal;
+    if (url_literal_address(request->url, &literal))
+        on_resolved(x, &literal, 1, NULL);
+    else
+        x->lookup = resolver_start(c->resolver, x->host, on_resolved, x);
     return x;
 }
 
@@ -616,6 +582,7 @@ http_client_new(struct loop *l, const struct http_client_conf *conf, struct err 
     c->user_agent = mem_strdup(conf->user_agent != NULL ? conf->user_agent : "taskhook");
     c->work_tail = &c->work;
     loop_timer_init(&c->timer, l, on_timer, c);
+    http_client_idle_open(c);
     c->resolver = resolver_new(l, &resolver, err);
     if (c->resolver == NULL) {
         http_client_free(c);
@@ -655,7 +622,7 @@ http_client_free(struct http_client *c)
         c->work_tail = &c->work;
         exchange_call_back(c->exchanges);
     }
-    http_client_idle_drop_all(c);
+    http_client_idle_close(c);
     http_client_idle_free_dead(c);
     resolver_free(c->resolver);
     loop_timer_done(&c->timer);

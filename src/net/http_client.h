@@ -43,6 +43,9 @@ struct http_client_request {
     /* https only, PEM, NULL for none, must stay valid during the call: the only authorities (or
      * certificates) to trust, and the client's certificate with chain and private key. */
     const char *ca, *client_certificate;
+    bool plain_only_to_listed; /* as of the client, for this one */
+    bool is_once; /* sent at most once: over a connection of its own, as a kept one that turns out
+                     to be closed would mean sending again */
 };
 
 /* The terminal reasons of an exchange. */

@@ -12,13 +12,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
 #include "net/http_client_internal.h"
+#include "net/tls_internal.h"
 
 enum {
     HEAD_MAX_BYTES = 64 * 1024,
@@ -35,63 +35,10 @@ enum {
 
 /* --- words for failures ---------------------------------------------------------------------- */
 
-static const char no_common_version[] =
-    "the receiver speaks no version of TLS that is accepted (1.2 or later)";
-static const char wants_certificate[] = "client certificate required by the receiver";
-
-static const struct {
-    int reason;
-    const char *text;
-} tls_reasons[] = {
-    {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, no_common_version},
-    {SSL_R_UNSUPPORTED_PROTOCOL, no_common_version},
-    {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, wants_certificate},
-    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the receiver does not know the client certificate's CA"},
-    {SSL_R_WRONG_VERSION_NUMBER, "the receiver does not speak TLS on this port"},
-    {SSL_R_HTTP_REQUEST, "the receiver does not speak TLS on this port"},
-    {SSL_R_UNEXPECTED_EOF_WHILE_READING, "the receiver closed the connection in the handshake"},
-};
-
-static const char *
-tls_reason_text(unsigned long error)
-{
-    for (size_t i = 0; i < sizeof(tls_reasons) / sizeof(tls_reasons[0]); i++)
-        if (ERR_GET_REASON(error) == tls_reasons[i].reason)
-            return tls_reasons[i].text;
-    const char *text = ERR_reason_error_string(error);
-    return text != NULL ? text : "TLS error";
-}
-
-static bool
-is_unknown_authority(long verdict)
-{
-    return verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
-           verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
-           verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
-           verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
-}
-
-/* What OpenSSL has against the connection; false when nothing. The errors are taken off: stale ones
- * would be told of the next connection. */
 static bool
 tls_failure(struct http_client_conn *conn, struct buf *out)
 {
-    unsigned long error, told = conn->last_words;
-    while ((error = bufferevent_get_openssl_error(conn->bev)) != 0)
-        if (ERR_GET_LIB(error) == ERR_LIB_SSL)
-            told = error; /* the last one comes first: the first is the cause */
-    ERR_clear_error();
-    long verdict = SSL_get_verify_result(conn->ssl);
-    if (verdict != X509_V_OK) {
-        buf_addf(out,
-                 is_unknown_authority(verdict) ? "certificate verify failed: unknown CA (%s)"
-                                               : "certificate verify failed: %s",
-                 X509_verify_cert_error_string(verdict));
-        return true;
-    }
-    if (told != 0)
-        buf_add_cstr(out, tls_reason_text(told));
-    return told != 0;
+    return tls_write_failure(out, conn->ssl, conn->bev, conn->last_words);
 }
 
 /* The connection is lost, but its socket still open. A receiver that refuses us after our side of
@@ -196,16 +143,58 @@ report_lost(struct http_client_conn *conn, int error_number)
     buf_done(&detail);
 }
 
-/* Over TLS libevent writes each chain of the output on its own, and when the second fails after the
+/* evhttp's request is a stand-in without headers: it would copy and print each of them. What it has
+ * just put into the empty output gives way to the request itself. Ours comes before theirs goes:
+ * an empty output means that the request is written (on_output). False: no memory.
+ *
+ * Over TLS libevent writes each chain of the output on its own, and when the second fails after the
  * first went out, evhttp hears of an error and then of a success, which ends the process (an
  * assertion). So what it takes at once is always one chain. */
-static void
-join_output(struct http_client_conn *conn)
+static bool
+put_request(struct http_client_conn *conn, const struct http_exchange *x)
 {
     struct evbuffer *output = bufferevent_get_output(conn->bev);
-    size_t len = evbuffer_get_length(output);
-    if (conn->ssl != NULL && len > 0)
+    size_t n_theirs = evbuffer_get_length(output), len = x->head.len + x->body.len;
+    if (len <= WRITE_BYTES)
+        (void) evbuffer_expand(output, len); /* both into one chain */
+    bool is_ok = evbuffer_add(output, x->head.data, x->head.len) == 0 &&
+                 evbuffer_add(output, x->body.data, x->body.len) == 0;
+    if (conn->ssl == NULL)
+        (void) evbuffer_unfreeze(output, 1); /* over TLS it is never frozen */
+    (void) evbuffer_drain(output, is_ok ? n_theirs : evbuffer_get_length(output));
+    if (conn->ssl == NULL)
+        (void) evbuffer_freeze(output, 1);
+    else if (is_ok)
         (void) evbuffer_pullup(output, len < WRITE_BYTES ? (ev_ssize_t) len : WRITE_BYTES);
+    return is_ok;
+}
+
+/* Instead of in the next turn, with two changes of what epoll watches. What is left, and an error,
+ * is for the loop. */
+static void
+write_now(struct http_client_conn *conn)
+{
+    struct evbuffer *output = bufferevent_get_output(conn->bev);
+    (void) evbuffer_unfreeze(output, 1);
+    (void) evbuffer_write(output, bufferevent_getfd(conn->bev)); /* the loop repeats and reports */
+    (void) evbuffer_freeze(output, 1);
+    if (evbuffer_get_length(output) == 0)
+        bufferevent_trigger(conn->bev, EV_WRITE, 0); /* evhttp goes on to the answer */
+}
+
+/* evhttp has just made its request on a connection that is ready. */
+static void
+send_request(struct http_client_conn *conn, bool at_once)
+{
+    struct http_exchange *x = conn->exchange;
+    if (conn->is_dead || x == NULL || evbuffer_get_length(bufferevent_get_output(conn->bev)) == 0)
+        return;
+    if (!put_request(conn, x)) {
+        conn->is_dead = true;
+        http_exchange_on_broken(x, "no memory for the request");
+    } else if (at_once && conn->ssl == NULL) {
+        write_now(conn);
+    }
 }
 
 /* Stands in front of evhttp's own callback until the connection is ready to be written to. */
@@ -230,7 +219,7 @@ on_connecting(struct bufferevent *bev, short what, void *arg)
         return;
     }
     conn->on_event(bev, what, conn->on_event_arg);
-    join_output(conn);
+    send_request(conn, false); /* libevent writes as soon as this returns */
 }
 
 /* --- evhttp's callbacks ---------------------------------------------------------------- */
@@ -388,23 +377,13 @@ on_done(struct evhttp_request *req, void *arg)
 static SSL *
 new_ssl(struct http_client_conn *conn, const struct http_client_target *target)
 {
-    SSL *ssl = target->tls_ctx != NULL ? SSL_new(target->tls_ctx) : NULL;
+    SSL *ssl = target->tls_ctx == NULL
+                   ? NULL
+                   : tls_client_ssl_new(target->tls_ctx, target->tls_host, target->tls_host_is_ip);
     if (ssl == NULL)
         return NULL;
-    /* "example.com." is asked of DNS as written; certificates and SNI are without the dot. */
-    size_t len = strlen(target->tls_host);
-    char *name = mem_strndup(target->tls_host, target->tls_host[len - 1] == '.' ? len - 1 : len);
-    bool is_ok = SSL_set_app_data(ssl, conn) == 1;
-    SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
     SSL_set_info_callback(ssl, on_ssl_info);
-    if (target->tls_host_is_ip) {
-        is_ok = is_ok && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
-    } else {
-        SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        is_ok = is_ok && SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
-    }
-    free(name);
-    if (is_ok)
+    if (SSL_set_app_data(ssl, conn) == 1)
         return ssl;
     SSL_free(ssl);
     return NULL;
@@ -424,16 +403,6 @@ new_bufferevent(struct http_client_conn *conn, const struct http_client_target *
     if (bev == NULL)
         SSL_free(conn->ssl);
     return bev;
-}
-
-static void
-on_idle_timeout(void *arg)
-{
-    struct http_client_conn *conn = arg;
-    if (conn->is_dead)
-        return;
-    conn->is_dead = true;
-    http_client_idle_bury(conn);
 }
 
 struct http_client_conn *
@@ -461,7 +430,6 @@ http_client_conn_new(struct http_client *c, const struct http_client_target *tar
     conn->key_hash = http_client_key_hash(conn->key);
     (void) evbuffer_add_cb(bufferevent_get_input(conn->bev), on_input, conn);
     (void) evbuffer_add_cb(bufferevent_get_output(conn->bev), on_output, conn);
-    loop_timer_init(&conn->idle_timer, c->loop, on_idle_timeout, conn);
     return conn;
 }
 
@@ -474,13 +442,12 @@ http_client_conn_free(struct http_client_conn *conn)
     if (conn->ssl != NULL)
         SSL_set_info_callback(conn->ssl, NULL); /* the SSL lives until the loop turns */
     evhttp_connection_free(conn->evcon); /* with the request it may hold, without callbacks */
-    loop_timer_done(&conn->idle_timer);
     free(conn->key);
     free(conn);
 }
 
 static struct evhttp_request *
-new_request(struct http_client_conn *conn, const struct http_exchange *x)
+new_request(struct http_client_conn *conn)
 {
     struct evhttp_request *req = evhttp_request_new(on_done, conn);
     if (req == NULL)
@@ -488,10 +455,6 @@ new_request(struct http_client_conn *conn, const struct http_exchange *x)
     evhttp_request_set_header_cb(req, on_head);
     evhttp_request_set_chunked_cb(req, on_chunk);
     evhttp_request_set_error_cb(req, on_error);
-    for (size_t i = 0; i < x->head.n; i++)
-        (void) evhttp_add_header(evhttp_request_get_output_headers(req), x->head.rows[i].name,
-                                 x->head.rows[i].value); /* checked when the head was built */
-    (void) evbuffer_add(evhttp_request_get_output_buffer(req), x->body.data, x->body.len);
     return req;
 }
 
@@ -501,11 +464,10 @@ http_client_conn_send(struct http_client_conn *conn, struct http_exchange *x)
     conn->exchange = x;
     conn->has_bytes = false;
     conn->last_error = EVREQ_HTTP_BUFFER_ERROR;
-    loop_timer_clear(&conn->idle_timer);
     evhttp_connection_set_max_body_size(conn->evcon, -1); /* cut by the exchange, see on_head */
     (void) evhttp_connection_set_flags(conn->evcon, EVHTTP_CON_READ_ON_WRITE_ERROR);
-    struct evhttp_request *req = new_request(conn, x);
-    if (evhttp_make_request(conn->evcon, req, x->method, x->target) != 0) {
+    struct evhttp_request *req = new_request(conn);
+    if (evhttp_make_request(conn->evcon, req, x->method, "/") != 0) {
         report_unconnected(conn, errno);
         return;
     }
@@ -513,7 +475,7 @@ http_client_conn_send(struct http_client_conn *conn, struct http_exchange *x)
     if (conn->is_dead)
         return;
     if (conn->is_connected) {
-        join_output(conn);
+        send_request(conn, true);
         return;
     }
     bufferevent_getcb(conn->bev, NULL, NULL, &conn->on_event, &conn->on_event_arg);

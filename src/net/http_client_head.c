@@ -21,6 +21,8 @@ static const char *const single[] = {
     "Host",   "User-Agent",
 };
 
+enum { N_OWN = 6 /* lines at most beside the caller's */ };
+
 static const struct {
     const char *name;
     enum evhttp_cmd_type type;
@@ -46,7 +48,7 @@ static bool
 is_one_of(const char *name, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (strcasecmp(name, names[i]) == 0)
+        if ((*name | 0x20) == (*names[i] | 0x20) && strcasecmp(name, names[i]) == 0)
             return true;
     return false;
 }
@@ -77,45 +79,26 @@ is_value(const char *s)
     return true;
 }
 
-static struct http_client_line *
-find(struct http_client_head *head, const char *name)
-{
-    for (size_t i = 0; i < head->n; i++)
-        if (strcasecmp(head->rows[i].name, name) == 0)
-            return &head->rows[i];
-    return NULL;
-}
+/* --- the lines, borrowed --------------------------------------------------------------------- */
+
+struct line {
+    const char *name, *value;
+};
+struct lines {
+    struct line *rows; /* room for all */
+    size_t n;
+};
 
 static void
-line_done(struct http_client_line *line)
+put(struct lines *l, const char *name, const char *value)
 {
-    mem_wipe(line->value, strlen(line->value));
-    free(line->name);
-    free(line->value);
-}
-
-static void
-put(struct http_client_head *head, const char *name, const char *value)
-{
-    struct http_client_line *line = NULL;
-    if (is_one_of(name, single, sizeof(single) / sizeof(single[0])))
-        line = find(head, name);
-    if (line != NULL) {
-        line_done(line);
-    } else {
-        head->rows = mem_grow(head->rows, head->n + 1, sizeof(*head->rows));
-        line = &head->rows[head->n++];
+    size_t at = l->n;
+    if (is_one_of(name, single, sizeof(single) / sizeof(single[0]))) {
+        for (at = 0; at < l->n && strcasecmp(l->rows[at].name, name) != 0;)
+            at++;
     }
-    *line = (struct http_client_line){.name = mem_strdup(name), .value = mem_strdup(value)};
-}
-
-static void
-put_host(struct http_client_head *head, const struct url *u)
-{
-    struct buf value = BUF_INIT;
-    url_write_host_header(&value, u);
-    put(head, "Host", buf_cstr(&value));
-    buf_done(&value);
+    l->rows[at] = (struct line){name, value};
+    l->n += at == l->n;
 }
 
 static void
@@ -132,26 +115,20 @@ add_decoded(struct buf *out, const char *s)
 
 /* User name and password of the URL (RFC 7617). */
 static void
-put_basic(struct http_client_head *head, const struct url *u)
+write_basic(struct buf *out, const struct url *u)
 {
-    struct buf plain = BUF_INIT, value = BUF_INIT;
-    if (u->username == NULL)
-        return;
+    struct buf plain = BUF_INIT;
     add_decoded(&plain, u->username);
     buf_add_char(&plain, ':');
     add_decoded(&plain, u->password);
-    buf_add_cstr(&value, "Basic ");
-    base64_encode(&value, buf_str(&plain));
-    put(head, "Authorization", buf_cstr(&value));
+    buf_add_cstr(out, "Basic ");
+    base64_encode(out, buf_str(&plain));
     mem_wipe(plain.data, plain.len);
-    mem_wipe(value.data, value.len);
     buf_done(&plain);
-    buf_done(&value);
 }
 
 static int
-put_callers(struct http_client_head *head, const struct http_client_request *request,
-            struct buf *why)
+put_callers(struct lines *l, const struct http_client_request *request, struct buf *why)
 {
     for (size_t i = 0; i < request->n_headers; i++) {
         const struct http_header *h = &request->headers[i];
@@ -160,7 +137,7 @@ put_callers(struct http_client_head *head, const struct http_client_request *req
             return -1;
         }
         if (!is_one_of(h->name, ignored, sizeof(ignored) / sizeof(ignored[0])))
-            put(head, h->name, h->value);
+            put(l, h->name, h->value);
     }
     return 0;
 }
@@ -176,32 +153,86 @@ http_headers_find(struct str lines, struct str name)
     return STR_NULL;
 }
 
-int
-http_client_head_build(struct http_client_head *head, const struct http_client_request *request,
-                       const char *user_agent, struct buf *why)
-{
+/* --- the head -------------------------------------------------------------------------------- */
+
+/* Values that are made for the request. */
+struct made {
+    struct buf target, host, basic;
     char length[24];
-    put_host(head, request->url);
-    put(head, "User-Agent", user_agent);
-    put(head, "Accept", "*/*");
-    put(head, "Accept-Encoding", "gzip");
-    put_basic(head, request->url);
-    if (put_callers(head, request, why) < 0)
-        return -1;
-    bool has_content = request->body.len > 0 || strcmp(request->method, "POST") == 0 ||
-                       strcmp(request->method, "PUT") == 0 || strcmp(request->method, "PATCH") == 0;
-    if (has_content) {
-        (void) snprintf(length, sizeof(length), "%zu", request->body.len);
-        put(head, "Content-Length", length);
-    }
-    return 0;
+};
+
+static void
+make(struct made *m, const struct http_client_request *request)
+{
+    const struct url *u = request->url;
+    url_write_origin_form(&m->target, u);
+    url_write_host_header(&m->host, u);
+    if (u->username != NULL)
+        write_basic(&m->basic, u);
+    (void) snprintf(m->length, sizeof(m->length), "%zu", request->body.len);
 }
 
-void
-http_client_head_done(struct http_client_head *head)
+static void
+made_done(struct made *m)
 {
-    for (size_t i = 0; i < head->n; i++)
-        line_done(&head->rows[i]);
-    free(head->rows);
-    *head = (struct http_client_head){0};
+    mem_wipe(m->target.data, m->target.len);
+    mem_wipe(m->basic.data, m->basic.len);
+    buf_done(&m->target);
+    buf_done(&m->host);
+    buf_done(&m->basic);
+}
+
+static bool
+has_content(const struct http_client_request *request)
+{
+    return request->body.len > 0 || strcmp(request->method, "POST") == 0 ||
+           strcmp(request->method, "PUT") == 0 || strcmp(request->method, "PATCH") == 0;
+}
+
+static void
+write_head(struct buf *head, const char *method, struct str target, const struct lines *l)
+{
+    size_t len = strlen(method) + target.len + sizeof("  HTTP/1.1\r\n\r\n");
+    for (size_t i = 0; i < l->n; i++)
+        len += strlen(l->rows[i].name) + strlen(l->rows[i].value) + sizeof(": \r\n");
+    if (!buf_reserve(head, len)) /* at once: growing would leave copies of tokens behind */
+        return;
+    buf_add_cstr(head, method);
+    buf_add_char(head, ' ');
+    buf_add_str(head, target);
+    buf_add_str(head, STR(" HTTP/1.1\r\n"));
+    for (size_t i = 0; i < l->n; i++) {
+        buf_add_cstr(head, l->rows[i].name);
+        buf_add_str(head, STR(": "));
+        buf_add_cstr(head, l->rows[i].value);
+        buf_add_str(head, STR("\r\n"));
+    }
+    buf_add_str(head, STR("\r\n"));
+}
+
+int
+http_client_head_build(struct buf *head, const struct http_client_request *request,
+                       const char *user_agent, struct buf *why)
+{
+    struct made made = {0};
+    struct lines l = {.rows = mem_new(request->n_headers + N_OWN, sizeof(*l.rows))};
+    make(&made, request);
+    put(&l, "Host", buf_cstr(&made.host));
+    put(&l, "User-Agent", user_agent);
+    put(&l, "Accept", "*/*");
+    put(&l, "Accept-Encoding", "gzip");
+    if (made.basic.len > 0)
+        put(&l, "Authorization", buf_cstr(&made.basic));
+    int rc = put_callers(&l, request, why);
+    if (has_content(request))
+        put(&l, "Content-Length", made.length);
+    if (rc == 0)
+        write_head(head, request->method, buf_str(&made.target), &l);
+    if (rc == 0 && buf_failed(head)) {
+        buf_add_cstr(why, "no memory for the request's head");
+        rc = -1;
+    }
+    made_done(&made);
+    free(l.rows);
+    return rc;
 }

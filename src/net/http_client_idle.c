@@ -2,6 +2,7 @@
  * knows nothing of exchanges. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "net/http_client_internal.h"
 
 enum {
@@ -20,18 +21,72 @@ http_client_key_hash(const char *key)
     return hash;
 }
 
+static struct http_client_conn **
+list_of(struct http_client_idle *idle, uint64_t hash)
+{
+    return &idle->lists[hash % HTTP_CLIENT_IDLE_LISTS];
+}
+
+static void
+idle_link(struct http_client_idle *idle, struct http_client_conn *conn)
+{
+    struct http_client_conn **list = list_of(idle, conn->key_hash);
+    conn->prev = conn->list_prev = NULL;
+    conn->next = idle->newest;
+    *(conn->next != NULL ? &conn->next->prev : &idle->oldest) = conn;
+    idle->newest = conn;
+    conn->list_next = *list;
+    if (conn->list_next != NULL)
+        conn->list_next->list_prev = conn;
+    *list = conn;
+    idle->n++;
+}
+
 static void
 idle_unlink(struct http_client_conn *conn)
 {
-    struct http_client *c = conn->client;
-    if (conn->prev != NULL)
-        conn->prev->next = conn->next;
-    else
-        c->idle = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
-    conn->next = conn->prev = NULL;
-    c->n_idle--;
+    struct http_client_idle *idle = &conn->client->idle;
+    *(conn->prev != NULL ? &conn->prev->next : &idle->newest) = conn->next;
+    *(conn->next != NULL ? &conn->next->prev : &idle->oldest) = conn->prev;
+    *(conn->list_prev != NULL ? &conn->list_prev->list_next : list_of(idle, conn->key_hash)) =
+        conn->list_next;
+    if (conn->list_next != NULL)
+        conn->list_next->list_prev = conn->list_prev;
+    conn->next = conn->prev = conn->list_next = conn->list_prev = NULL;
+    idle->n--;
+}
+
+static void
+idle_drop(struct http_client_conn *conn)
+{
+    idle_unlink(conn);
+    http_client_conn_free(conn);
+}
+
+/* The times of those that wait ascend from the oldest on. One timer for all: it may find that its
+ * connection has long been used again. */
+static void
+on_timeout(void *arg)
+{
+    struct http_client_idle *idle = &((struct http_client *) arg)->idle;
+    int64_t now_us = clock_mono_us();
+    while (idle->oldest != NULL && idle->oldest->idle_until_us <= now_us)
+        idle_drop(idle->oldest);
+    if (idle->oldest != NULL)
+        loop_timer_set_ms(&idle->timer, (idle->oldest->idle_until_us - now_us + 999) / 1000);
+}
+
+void
+http_client_idle_open(struct http_client *c)
+{
+    loop_timer_init(&c->idle.timer, c->loop, on_timeout, c);
+}
+
+void
+http_client_idle_close(struct http_client *c)
+{
+    http_client_idle_drop_all(c);
+    loop_timer_done(&c->idle.timer);
 }
 
 static bool
@@ -40,58 +95,44 @@ has_key(const struct http_client_conn *conn, const char *key, uint64_t hash)
     return conn->key_hash == hash && strcmp(conn->key, key) == 0;
 }
 
-/* The least recently used: of those with the key of `like`, or of all when that is NULL. */
-static struct http_client_conn *
-idle_oldest(struct http_client *c, const struct http_client_conn *like, size_t *ret_n)
+/* Of those with the key of `like` the least recently used goes when they are too many. */
+static void
+trim_key(struct http_client_idle *idle, const struct http_client_conn *like)
 {
-    struct http_client_conn *oldest = NULL;
-    *ret_n = 0;
-    for (struct http_client_conn *conn = c->idle; conn != NULL; conn = conn->next) {
-        if (like != NULL && !has_key(conn, like->key, like->key_hash))
+    struct http_client_conn *oldest = NULL, *conn = *list_of(idle, like->key_hash);
+    size_t n = 0;
+    for (; conn != NULL; conn = conn->list_next) {
+        if (!has_key(conn, like->key, like->key_hash))
             continue;
         oldest = conn;
-        (*ret_n)++;
+        n++;
     }
-    return oldest;
-}
-
-static void
-idle_trim(struct http_client *c, const struct http_client_conn *like, size_t max)
-{
-    size_t n;
-    if (c->n_idle <= max)
-        return;
-    struct http_client_conn *oldest = idle_oldest(c, like, &n);
-    if (n <= max)
-        return;
-    idle_unlink(oldest);
-    http_client_conn_free(oldest);
+    if (n > IDLE_PER_KEY_MAX)
+        idle_drop(oldest);
 }
 
 void
 http_client_idle_put(struct http_client_conn *conn)
 {
-    struct http_client *c = conn->client;
-    conn->prev = NULL;
-    conn->next = c->idle;
-    if (c->idle != NULL)
-        c->idle->prev = conn;
-    c->idle = conn;
-    c->n_idle++;
-    loop_timer_set_ms(&conn->idle_timer, IDLE_TIMEOUT_MS);
-    idle_trim(c, conn, IDLE_PER_KEY_MAX);
-    idle_trim(c, NULL, IDLE_MAX);
+    struct http_client_idle *idle = &conn->client->idle;
+    conn->idle_until_us = clock_mono_us() + IDLE_TIMEOUT_MS * 1000;
+    if (idle->n == 0 && !loop_timer_is_set(&idle->timer))
+        loop_timer_set_ms(&idle->timer, IDLE_TIMEOUT_MS);
+    idle_link(idle, conn);
+    trim_key(idle, conn);
+    if (idle->n > IDLE_MAX)
+        idle_drop(idle->oldest);
 }
 
 struct http_client_conn *
 http_client_idle_take(struct http_client *c, const char *key)
 {
     uint64_t hash = http_client_key_hash(key);
-    for (struct http_client_conn *conn = c->idle; conn != NULL; conn = conn->next) {
+    struct http_client_conn *conn = *list_of(&c->idle, hash);
+    for (; conn != NULL; conn = conn->list_next) {
         if (!has_key(conn, key, hash) || !http_client_conn_is_reusable(conn))
             continue;
         idle_unlink(conn);
-        loop_timer_clear(&conn->idle_timer);
         return conn;
     }
     return NULL;
@@ -120,9 +161,6 @@ http_client_idle_free_dead(struct http_client *c)
 void
 http_client_idle_drop_all(struct http_client *c)
 {
-    while (c->idle != NULL) {
-        struct http_client_conn *conn = c->idle;
-        idle_unlink(conn);
-        http_client_conn_free(conn);
-    }
+    while (c->idle.oldest != NULL)
+        idle_drop(c->idle.oldest);
 }

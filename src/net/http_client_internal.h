@@ -9,6 +9,16 @@
 #include "net/http_client.h"
 #include "net/resolver.h"
 
+enum { HTTP_CLIENT_IDLE_LISTS = 64 };
+/* Kept-alive connections that carry nothing (http_client_idle.c). */
+struct http_client_idle {
+    struct http_client_conn *newest, *oldest;               /* by their last use */
+    struct http_client_conn *lists[HTTP_CLIENT_IDLE_LISTS]; /* by the hash of their key, newest
+                                                               first */
+    size_t n;
+    struct loop_timer timer; /* for the oldest, or before its time */
+};
+
 struct http_client {
     struct loop *loop;
     const struct address_policy *policy;
@@ -19,11 +29,10 @@ struct http_client {
     struct http_exchange *exchanges; /* all that still owe their callback */
     struct http_exchange *work;      /* those with a step to take in the next turn */
     struct http_exchange **work_tail;
-    struct http_client_conn *idle; /* most recently used first */
+    struct http_client_idle idle;
     struct http_client_conn *dead; /* to be freed outside libevent's callbacks */
-    size_t n_idle;
-    struct loop_timer timer; /* runs work and dead in the next turn */
-    bool is_freed;           /* the timer may still be running its list */
+    struct loop_timer timer;       /* runs work and dead in the next turn */
+    bool is_freed;                 /* the timer may still be running its list */
 };
 
 /* --- one connection (http_client_conn.c) ----------------------------------------------------- */
@@ -43,8 +52,10 @@ struct http_client_conn {
     bufferevent_event_cb on_event; /* evhttp's own, called on after ours */
     void *on_event_arg;
     enum evhttp_request_error last_error;
-    struct loop_timer idle_timer;
-    struct http_client_conn *next, *prev;
+    /* while idle (dead ones: next alone) */
+    int64_t idle_until_us;
+    struct http_client_conn *next, *prev;           /* towards the oldest, the newest */
+    struct http_client_conn *list_next, *list_prev; /* of those with the same hash */
 };
 
 struct http_client_target {
@@ -88,6 +99,8 @@ void http_exchange_on_broken(struct http_exchange *x, const char *detail);
 
 /* --- the idle ones (http_client_idle.c) ------------------------------------------------ */
 
+void http_client_idle_open(struct http_client *c);
+void http_client_idle_close(struct http_client *c); /* drops all */
 void http_client_idle_put(struct http_client_conn *conn);
 /* NULL when there is none to use. */
 struct http_client_conn *http_client_idle_take(struct http_client *c, const char *key);
@@ -99,18 +112,10 @@ void http_client_idle_drop_all(struct http_client *c);
 
 /* --- the request's head (http_client_head.c) ------------------------------------------------- */
 
-struct http_client_line {
-    char *name, *value;
-};
-struct http_client_head {
-    struct http_client_line *rows;
-    size_t n;
-};
-/* All header lines of the request, framing included. -1 with the reason when a header of the caller
- * cannot be sent. */
-int http_client_head_build(struct http_client_head *head, const struct http_client_request *request,
+/* Appends the request line, all header lines, framing included, and the empty line. -1 with the
+ * reason when a header of the caller cannot be sent. */
+int http_client_head_build(struct buf *head, const struct http_client_request *request,
                            const char *user_agent, struct buf *why);
-void http_client_head_done(struct http_client_head *head); /* wipes the values */
 /* -1 when evhttp cannot send it. */
 int http_client_method(const char *name, enum evhttp_cmd_type *ret);
 
@@ -137,13 +142,12 @@ struct http_exchange {
     enum exchange_work work;
 
     /* the request */
-    bool is_https, host_is_ip;
-    char *host, *target, *origin_key;
+    bool is_https, host_is_ip, plain_only_to_listed, is_once;
+    char *host, *origin_key;
     int port;
     SSL_CTX *tls_ctx; /* owned reference; NULL: not https */
     enum evhttp_cmd_type method;
-    struct http_client_head head;
-    struct buf body;
+    struct buf head, body; /* as they are sent */
     int64_t timeout_ms;
     size_t max_response_bytes;
 

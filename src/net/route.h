@@ -31,6 +31,7 @@ enum route_flags {
     ROUTE_JSON_BODY = 1 << 1, /* a small JSON body is required */
     ROUTE_DOCUMENTS = 1 << 2, /* the body is an upload: the payload limit applies */
     ROUTE_ENQUEUES = 1 << 3,  /* adds a task: Idempotency-Key is honoured */
+    ROUTE_PROVIDER = 1 << 4,  /* the body is a provider's event: its own limit applies */
 };
 
 enum { ROUTE_MAX_PARAMS = 4 };

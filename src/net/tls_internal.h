@@ -26,3 +26,11 @@ struct tls_identity {
  * caller owns a reference (SSL_CTX_free). NULL with the reason when the texts cannot be used. */
 SSL_CTX *tls_client_take_ctx(struct tls_client *t, const struct tls_identity *identity,
                              uint64_t *ret_number, struct err *err);
+
+/* An SSL for a connection to that host: its certificate must show the name (or the address), which
+ * is told to it (SNI). NULL when it cannot be set up. */
+SSL *tls_client_ssl_new(SSL_CTX *ctx, const char *host, bool host_is_ip);
+/* What OpenSSL has against a connection; false when nothing. The errors are taken off: stale ones
+ * would be told of the next connection. told: an error met before, 0: none. */
+struct bufferevent;
+bool tls_write_failure(struct buf *out, SSL *ssl, struct bufferevent *bev, unsigned long told);

@@ -2,6 +2,8 @@
  * and queries; hosts are url_host.c. Pure functions: nothing is looked up or requested here. */
 #include "net/url.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -364,6 +366,22 @@ bool
 url_is_http(const struct url *u)
 {
     return strcmp(u->scheme, "http") == 0 || strcmp(u->scheme, "https") == 0;
+}
+
+bool
+url_literal_address(const struct url *u, struct sockaddr_storage *ret)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *) ret;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) ret;
+    *ret = (struct sockaddr_storage){0};
+    if (u->host_is_ipv4) {
+        v4->sin_family = AF_INET;
+        return inet_pton(AF_INET, u->host, &v4->sin_addr) == 1;
+    }
+    if (!u->host_is_ipv6)
+        return false;
+    v6->sin6_family = AF_INET6;
+    return inet_pton(AF_INET6, u->host, &v6->sin6_addr) == 1;
 }
 
 int

@@ -1,5 +1,7 @@
 #pragma once
 /* URLs as the WHATWG URL Standard parses them, as far as webhooks need it (contract 7.3). */
+#include <sys/socket.h>
+
 #include "base/buf.h"
 
 struct url {
@@ -23,7 +25,9 @@ struct url {
  * "empty host", ...). */
 int url_parse(struct str text, struct url *ret, struct buf *why);
 void url_done(struct url *u);
-bool url_is_http(const struct url *u);       /* http or https */
+bool url_is_http(const struct url *u); /* http or https */
+/* The address that the host spells out; false for a name. */
+bool url_literal_address(const struct url *u, struct sockaddr_storage *ret);
 int url_effective_port(const struct url *u); /* 80 / 443 by scheme when none; -1 unknown */
 void url_write(struct buf *out,
                const struct url *u); /* normalised, as contract 7.1 shows the command line's URL */

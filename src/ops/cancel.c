@@ -96,6 +96,7 @@ cancelation_step(struct batch_run *run, int64_t deadline_us)
     struct store_txn *txn = ops_read(run);
     int rc = txn == NULL ? STORE_EIO : 1;
 
+    batch_run_step(run, 1, &(struct progress_step){"retrieving tasks", 0, 4});
     for (unsigned n = 1; rc == 1; n++) {
         rc = cancel_next(run, txn);
         if (rc == 1 && n % OPS_CLOCK_EVERY == 0 && clock_mono_us() >= deadline_us)
@@ -104,8 +105,10 @@ cancelation_step(struct batch_run *run, int64_t deadline_us)
     store_abort(txn);
     if (rc < 0)
         return ops_store_error(run, rc);
-    if (rc == 0)
+    if (rc == 0) {
+        batch_run_step(run, 1, &(struct progress_step){"updating tasks", 3, 4});
         decide(run);
+    }
     return rc == 1 ? OP_MORE : OP_DONE;
 }
 

@@ -72,6 +72,7 @@ deletion_step(struct batch_run *run, int64_t deadline_us)
     struct store_txn *txn;
     struct task t;
 
+    batch_run_step(run, 1, &(struct progress_step){"deleting the index", 0, 1});
     if (err_is_set(&d->err))
         return ops_fail_all(run, &d->at, &d->err, deadline_us);
     txn = ops_read(run);

@@ -30,8 +30,6 @@ struct deploy {
     uint64_t n_ops, n_deleted;
 };
 
-static char progress_deploy[] = "applying what is staged";
-
 /* --- beginning */
 
 static int
@@ -129,8 +127,6 @@ count_one(struct documents *d)
     }
     s->from = s->base;
     s->phase = DEPLOY_CLEAR;
-    d->run->progress_step = progress_deploy;
-    d->run->progress_total = d->payload_bytes > 0 ? d->payload_bytes : d->run->n_members;
     return 0;
 }
 
@@ -138,7 +134,10 @@ static int
 clear(struct documents *d)
 {
     struct deploy *s = d->deploy;
+    int rc = s->replaces_all ? index_writer_note_all(d->writer, clock_mono_us(), &d->err) : 0;
 
+    if (rc != 0)
+        return rc;
     s->phase = DEPLOY_NEXT;
     if (!s->replaces_all)
         return 0;
@@ -283,7 +282,8 @@ deploy_step(struct documents *d, int64_t deadline_us)
     for (unsigned n = 1; d->deploy->phase != DEPLOY_END; n++) {
         if (work(d) < 0)
             return -1;
-        if (n % OPS_CLOCK_EVERY == 0 && clock_mono_us() >= deadline_us)
+        bool is_long = d->deploy->phase == DEPLOY_CLEAR; /* each call is many rows */
+        if ((is_long || n % OPS_CLOCK_EVERY == 0) && clock_mono_us() >= deadline_us)
             return OP_MORE;
     }
     return succeed(d);

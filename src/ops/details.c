@@ -46,6 +46,19 @@ details_with(const char *details, const char *name, uint64_t value)
     return buf_take(&out);
 }
 
+uint64_t
+details_number(const char *details, const char *name)
+{
+    struct json_doc *doc = details == NULL ? NULL : json_parse(str_from(details), NULL);
+    const struct json *value = doc == NULL ? NULL : json_get_c(json_root(doc), name);
+    uint64_t number = 0;
+
+    if (value != NULL && !json_to_u64(value, &number))
+        number = 0;
+    json_doc_free(doc);
+    return number;
+}
+
 char *
 details_of_failed(const struct task *t)
 {

@@ -8,11 +8,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ops/news.h"
 
 enum { CREATIONS_MAX = 5 /* a turn may be refused because of somebody else's write */ };
-
-static char progress_indexing[] = "indexing";
-static char progress_settings[] = "apply the settings";
 
 static const char *const phase_names[] = {
     [DOCUMENTS_OPEN] = "open",     [DOCUMENTS_SCAN] = "scan", [DOCUMENTS_WORK] = "work",
@@ -49,7 +47,6 @@ documents_free(struct batch_run *run)
     if (d == NULL)
         return;
     run->state = NULL;
-    run->progress_step = NULL;
     turn_forget(d->turn, &d->creation);
     member_close(d);
     buf_done(&d->member.copy);
@@ -67,6 +64,80 @@ documents_free(struct batch_run *run)
     free(d->batch_primary_key);
     free(d->new_primary_key);
     free(d);
+}
+
+/* --- progress: upstream's steps (contract 3.3) */
+
+enum step { STEP_CONFIG, STEP_MERGE, STEP_INDEX, STEP_DELETE, STEP_SETTINGS };
+static const struct progress_step steps[] = {
+    [STEP_CONFIG] = {"retrieving config", 0, 4},
+    [STEP_MERGE] = {"retrieving and merging the settings", 0, 2},
+    [STEP_INDEX] = {"indexing", 3, 4},
+    [STEP_DELETE] = {"delete documents", 1, 3},
+    [STEP_SETTINGS] = {"apply the settings", 1, 2},
+};
+
+/* Counted is in tasks where most are swallowed or none has a payload, else in documents. */
+static bool
+counts_tasks(const struct documents *d)
+{
+    return d->has_clear || d->n_documents == 0;
+}
+
+/* Of a member: the documents or ids that its payload has. */
+static uint64_t
+payload_documents(const struct task *t)
+{
+    if (t->role == ROLE_IMPORT)
+        return details_number(t->details, "receivedDocuments");
+    return t->role == ROLE_DELETE_BY_IDS ? details_number(t->details, "providedIds") : 0;
+}
+
+/* In bytes: how many documents operations have is not known. */
+static void
+note_deploy(struct documents *d)
+{
+    const struct member *m = &d->member;
+    uint64_t read = d->done_bytes + (m->at < m->text.len ? m->at : m->text.len);
+    uint64_t total = d->payload_bytes > 0 ? d->payload_bytes : 1;
+
+    batch_run_step(d->run, 1, &(struct progress_step){"applying what is staged", read, total});
+}
+
+/* An import goes over its payload twice. */
+static void
+note_progress(struct documents *d)
+{
+    const struct member *m = &d->member;
+    bool is_import = d->at < d->run->n_members && d->roles[d->at] == ROLE_IMPORT;
+    uint64_t read = d->n_done + (is_import ? m->n_lines / 2 : m->n_lines);
+
+    if (d->run->type == BATCH_INDEX_DEPLOY)
+        note_deploy(d);
+    else if (counts_tasks(d))
+        batch_run_step(d->run, 2, &(struct progress_step){"task", d->at, d->run->n_members});
+    else
+        batch_run_step(d->run, 2, &(struct progress_step){"document", read, d->n_documents});
+}
+
+static void
+begin_progress(struct documents *d)
+{
+    enum step step = d->run->type == BATCH_SETTINGS ? STEP_SETTINGS
+                     : d->has_import                ? STEP_INDEX
+                                                    : STEP_DELETE;
+
+    if (d->run->type != BATCH_INDEX_DEPLOY)
+        batch_run_step(d->run, 1, &steps[step]);
+    note_progress(d);
+}
+
+static void
+note_commit(struct documents *d)
+{
+    unsigned level = d->run->type == BATCH_INDEX_DEPLOY ? 2 : 3;
+
+    batch_run_step(d->run, level, &(struct progress_step){"committing", 0, 2});
 }
 
 /* Everything of this batch fails with d->err. */
@@ -121,6 +192,8 @@ create_index(struct documents *d)
         return err_set(&d->run->err, ERR_INDEX_CREATION_FAILED, "Index `%s` cannot be created.",
                        d->run->index_uid);
     rc = catalog_put(turn_txn(d->ops->turn), &info);
+    if (rc >= 0)
+        rc = news_of_new_index(d->ops, turn_txn(d->ops->turn), &info.uuid);
     if (rc < 0)
         return ops_store_error(d->run, rc);
     d->creation = (struct turn_waiter){.fn = on_created, .arg = d};
@@ -136,7 +209,11 @@ open_index(struct documents *d)
         d->writer = index_writer_begin(d->index, &d->err);
     if (d->writer == NULL)
         return give_up(d) < 0 ? -1 : OP_DONE;
+    if (index_writer_note_changes(d->writer, news_notes_changes(d->ops) ? d->run->run_id : 0,
+                                  &d->err) < 0)
+        return give_up(d) < 0 ? -1 : OP_DONE;
     d->roles = mem_new(d->run->n_members, sizeof(*d->roles));
+    batch_run_step(d->run, 1, &steps[d->run->type == BATCH_SETTINGS ? STEP_MERGE : STEP_CONFIG]);
     set_phase(d, DOCUMENTS_SCAN);
     return OP_DONE;
 }
@@ -175,28 +252,24 @@ scan_task(struct documents *d, const struct task *t)
         d->batch_primary_key = mem_strdup(t->primary_key);
     d->has_import |= t->role == ROLE_IMPORT;
     d->has_clear |= t->role == ROLE_CLEAR;
-    d->payload_bytes += t->payload_size;
+    d->n_documents += payload_documents(t);
     d->roles[d->at++] = (uint8_t) t->role;
 }
 
-/* Progress is in tasks where most are swallowed or none has a payload, else in bytes. */
-static bool
-counts_tasks(const struct documents *d)
-{
-    return d->has_clear || d->payload_bytes == 0;
-}
-
+/* Called again while there is more to do. */
 static int
-begin_work(struct documents *d)
+begin_work(struct documents *d, int64_t deadline_us)
 {
-    d->at = 0;
-    d->run->progress_step = d->run->type == BATCH_SETTINGS ? progress_settings : progress_indexing;
-    d->run->progress_total = counts_tasks(d) ? d->run->n_members : d->payload_bytes;
     if (d->has_clear) {
+        int rc = index_writer_note_all(d->writer, deadline_us, &d->err);
+        if (rc != 0)
+            return rc < 0 ? -1 : OP_MORE;
         d->n_cleared = index_writer_count(d->writer);
         if (index_writer_clear(d->writer, &d->err) < 0)
             return -1;
     }
+    d->at = 0;
+    begin_progress(d);
     set_phase(d, DOCUMENTS_WORK);
     return OP_MORE;
 }
@@ -220,25 +293,10 @@ scan(struct documents *d, int64_t deadline_us)
             break;
     }
     store_abort(txn);
-    return d->at < d->run->n_members ? OP_MORE : begin_work(d);
+    return d->at < d->run->n_members ? OP_MORE : begin_work(d, deadline_us);
 }
 
 /* --- WORK */
-
-/* An import goes over its payload twice. */
-static void
-note_progress(struct documents *d)
-{
-    const struct member *m = &d->member;
-    uint64_t read = m->at < m->text.len ? m->at : m->text.len;
-
-    if (counts_tasks(d))
-        d->run->progress_done = d->at;
-    else if (m->is_open && d->roles[d->at] == ROLE_IMPORT)
-        d->run->progress_done = d->done_bytes + (read + (m->is_checked ? m->text.len : 0)) / 2;
-    else
-        d->run->progress_done = d->done_bytes + read;
-}
 
 static int
 work(struct documents *d, int64_t deadline_us)
@@ -248,7 +306,8 @@ work(struct documents *d, int64_t deadline_us)
         note_progress(d);
         if (rc != OP_DONE)
             return rc;
-        d->done_bytes += d->member.text.len;
+        if (d->member.is_open)
+            d->n_done += payload_documents(&d->member.task);
         member_close(d);
         applied_write_outcome(&d->outcomes, &d->run->members[d->at++]);
         if (clock_mono_us() >= deadline_us)
@@ -256,6 +315,8 @@ work(struct documents *d, int64_t deadline_us)
     }
     if (d->at < d->run->n_members)
         return OP_MORE;
+    note_progress(d);
+    note_commit(d);
     set_phase(d, d->has_success ? DOCUMENTS_SETTLE : DOCUMENTS_DONE);
     return d->has_success ? OP_MORE : OP_DONE;
 }
@@ -419,6 +480,14 @@ documents_recover(struct batch_run *run)
     if (rc != 1)
         documents_free(run);
     return rc;
+}
+
+struct index *
+documents_applied(const struct batch_run *run)
+{
+    const struct documents *d = run->state;
+
+    return run->op == &documents_op && d != NULL && d->is_applied ? d->index : NULL;
 }
 
 static void

@@ -19,6 +19,13 @@ enum documents_phase {
     DOCUMENTS_DONE,
 };
 
+/* A field that holds a value: what a task's params say instead of a filter. */
+struct field_condition {
+    struct json_doc *params; /* owns the other two; NULL: there is no condition */
+    struct str field;
+    const struct json *value;
+};
+
 /* The member being worked on. */
 struct member {
     bool is_open;
@@ -28,12 +35,16 @@ struct member {
     struct str mapped;     /* a payload file */
     struct str text;       /* the payload: one document or id a line */
     size_t at;             /* in text */
+    uint64_t n_lines;      /* read, twice when gone over twice */
     bool is_checked;       /* an import's second pass: every document may be applied */
     uint64_t count;        /* distinct ids, or documents deleted */
     struct strmap ids;     /* distinct ids of a deletion in a mixed batch */
     struct filter *filter; /* of a deletion by filter */
     uint32_t next_id;      /* where going through the stored documents goes on */
-    bool is_applied;       /* settings: what is left is to check the stored documents */
+    struct field_condition condition;
+    struct json_doc *patch; /* of an update by a field; NULL until it begins */
+    struct str patch_text;
+    bool is_applied; /* settings: what is left is to check the stored documents */
 };
 
 struct documents {
@@ -48,7 +59,8 @@ struct documents {
     struct index_writer *writer;
     uint8_t *roles; /* enum task_role by member */
     bool has_import, has_clear;
-    uint64_t payload_bytes, done_bytes; /* for progress: of all members, of those below at */
+    uint64_t n_documents, n_done;       /* for progress: in all payloads, in those below at */
+    uint64_t payload_bytes, done_bytes; /* the same of a deploy's operations */
     uint64_t n_cleared;                 /* to be told by the first clear-all */
     char *batch_primary_key;            /* of the first import, NULL: none */
     char *new_primary_key;              /* found by this batch for an index without, NULL: none */
@@ -67,6 +79,8 @@ struct documents {
     bool is_applied; /* the index environment holds it */
 };
 
+/* The index of a document batch that was applied and is being finished; else NULL. */
+struct index *documents_applied(const struct batch_run *run);
 /* Works on member d->at until the deadline: OP_DONE with its outcome, OP_MORE, or negative with
  * d->err: the whole batch fails. */
 int member_step(struct documents *d, int64_t deadline_us);
@@ -94,6 +108,11 @@ int documents_load_settings(struct documents *d); /* once a batch; 0, or negativ
 int settings_step(struct documents *d, int64_t deadline_us);
 /* documents_filter.c */
 int delete_by_filter_step(struct documents *d, int64_t deadline_us);
+/* documents_field.c. Reads {"field","value",..} and takes it: 1, or 0 when it has neither. */
+int field_condition_read(struct field_condition *c, struct json_doc *take_params);
+void field_condition_done(struct field_condition *c);
+bool field_condition_meets(const struct field_condition *c, const struct json *document);
+int update_by_field_step(struct documents *d, int64_t deadline_us);
 /* deploy.c: what is staged for the index is applied; what the finishing transaction says of it. */
 struct deploy;
 int deploy_step(struct documents *d, int64_t deadline_us);

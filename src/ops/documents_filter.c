@@ -15,6 +15,8 @@ parse(struct documents *d)
     if (doc == NULL)
         return err_set(&d->err, ERR_INTERNAL, "the filter of task %u is damaged",
                        d->member.task.uid);
+    if (json_type(json_root(doc)) == JSON_OBJECT && field_condition_read(&d->member.condition, doc))
+        return 0;
     rc = filter_parse(json_root(doc), ERR_INVALID_DOCUMENT_FILTER, &d->member.filter, &d->err);
     json_doc_free(doc);
     return rc;
@@ -48,7 +50,9 @@ visit(struct documents *d, struct str text)
     struct member *m = &d->member;
     struct json_doc *doc = json_parse_scratch(d->scratch, text, NULL);
     const char *key = documents_primary_key(d);
-    bool is_match = doc != NULL && filter_match(m->filter, json_root(doc));
+    bool is_match =
+        doc != NULL && (m->filter != NULL ? filter_match(m->filter, json_root(doc))
+                                          : field_condition_meets(&m->condition, json_root(doc)));
     int rc = 0;
 
     buf_clear(&d->id);
@@ -75,7 +79,7 @@ delete_by_filter_step(struct documents *d, int64_t deadline_us)
         if (rc != 0)
             return rc < 0 ? rc : member_refused(d);
     }
-    for (unsigned n = 1; m->filter != NULL; n++) {
+    for (unsigned n = 1; m->filter != NULL || m->condition.params != NULL; n++) {
         int rc = index_writer_next(d->writer, m->next_id, &id, &text, &d->err);
         if (rc == 1)
             rc = visit(d, text) < 0 ? -1 : 1;

@@ -111,6 +111,7 @@ static int
 creation_step(struct batch_run *run, int64_t deadline_us)
 {
     (void) deadline_us; /* one look-up */
+    batch_run_step(run, 1, &(struct progress_step){"creating the index", 0, 1});
     return check_and_decide(run, check_creation);
 }
 
@@ -179,6 +180,7 @@ static int
 update_step(struct batch_run *run, int64_t deadline_us)
 {
     (void) deadline_us; /* two look-ups */
+    batch_run_step(run, 1, &(struct progress_step){"updating the index", 0, 1});
     return check_and_decide(run, check_update);
 }
 

@@ -77,7 +77,7 @@ read_params(struct member *m)
     skip = json_get_c(json_root(doc), "skipCreation");
     m->is_merge = merge != NULL && json_bool(merge);
     m->skips_creation = skip != NULL && json_bool(skip);
-    json_doc_free(doc);
+    (void) field_condition_read(&m->condition, doc); /* most have none; takes doc */
 }
 
 int
@@ -110,6 +110,8 @@ member_close(struct documents *d)
     payload_unmap(m->mapped);
     strmap_done(&m->ids);
     filter_free(m->filter);
+    field_condition_done(&m->condition);
+    json_doc_free(m->patch);
     *m = (struct member){.copy = copy}; /* its memory serves the next one */
 }
 
@@ -143,6 +145,7 @@ member_next_line(struct member *m, struct str *ret)
     end = str_find(m->text, '\n', m->at);
     *ret = str_slice(m->text, m->at, end);
     m->at = end + 1;
+    m->n_lines++;
     return true;
 }
 
@@ -401,6 +404,8 @@ member_step(struct documents *d, int64_t deadline_us)
         if (rc != 0)
             return rc < 0 ? rc : member_refused(d);
     }
-    return d->roles[d->at] == ROLE_IMPORT ? import_step(d, deadline_us)
-                                          : delete_step(d, deadline_us);
+    if (d->roles[d->at] != ROLE_IMPORT)
+        return delete_step(d, deadline_us);
+    return d->member.condition.params != NULL ? update_by_field_step(d, deadline_us)
+                                              : import_step(d, deadline_us);
 }

@@ -18,6 +18,7 @@ static const struct batch_op *const op_rows[BATCH_TYPES] = {
     [BATCH_INDEX_UPDATE] = &index_update_op,
     [BATCH_INDEX_SWAP] = &index_swap_op,
     [BATCH_INDEX_DELETION] = &index_deletion_op,
+    [BATCH_INDEX_COMPACTION] = &index_compaction_op,
     [BATCH_TASK_CANCELATION] = &task_cancelation_op,
     [BATCH_TASK_DELETION] = &task_deletion_op,
     [BATCH_INDEX_DEPLOY] = &documents_op,

@@ -45,6 +45,19 @@ int ops_delete_documents(struct ops *o, struct str index_uid, uint64_t provided,
 /* filter: as sent (contract 5.7); the caller has parsed it. */
 int ops_delete_by_filter(struct ops *o, struct str index_uid, const struct json *filter,
                          struct str custom_metadata, struct ops_result *ret, struct err *err);
+/* Documents in which a field holds exactly that value, whatever the index's filterable attributes.
+ */
+struct ops_field {
+    struct str index_uid;
+    struct str name;            /* "asset.id": through objects and arrays */
+    struct str value;           /* JSON text of a string or a number */
+    struct str custom_metadata; /* data NULL: none */
+};
+int ops_delete_by_field(struct ops *o, const struct ops_field *f, struct ops_result *ret,
+                        struct err *err);
+/* payload: one object, merged into each of them. */
+int ops_update_by_field(struct ops *o, const struct ops_field *f, const struct payload *payload,
+                        struct ops_result *ret, struct err *err);
 /* sent: an object of checked values by setting name, null resets (index/settings.h). */
 int ops_update_settings(struct ops *o, struct str index_uid, const struct json *sent,
                         bool allow_index_creation, struct ops_result *ret, struct err *err);
@@ -56,6 +69,7 @@ int ops_create_index(struct ops *o, struct str index_uid, struct str primary_key
 int ops_update_index(struct ops *o, struct str index_uid, struct str primary_key,
                      struct str new_uid, struct ops_result *ret, struct err *err);
 int ops_delete_index(struct ops *o, struct str index_uid, struct ops_result *ret, struct err *err);
+int ops_compact_index(struct ops *o, struct str index_uid, struct ops_result *ret, struct err *err);
 struct ops_swap {
     struct str a, b;
     bool rename;

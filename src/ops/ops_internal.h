@@ -7,6 +7,7 @@
  * documents.c   document batches: their phases; members.c what one member does
  * applied.c     the applied record of an index environment
  * index_ops.c   indexCreation, indexUpdate; deletion.c indexDeletion; swap.c indexSwap
+ * compaction.c  indexCompaction
  * cancel.c      taskCancelation; task_deletion.c taskDeletion
  * intake.c, ids.c, staged_items.c   uploads
  * staging.c, collector.c, deploy.c  staged operations: their rows, deleting dead ones, applying */
@@ -21,12 +22,13 @@ struct ops {
     struct queue *queue;
     struct index_set *indexes;
     struct payload_dir *payloads;
+    struct webhooks *webhooks;   /* NULL: nobody is told */
     struct collector *collector; /* of what is dead in staging */
 };
 
 /* The batch operations, one row each in ops.c. */
 extern const struct batch_op documents_op, index_creation_op, index_update_op, index_swap_op,
-    index_deletion_op, task_cancelation_op, task_deletion_op;
+    index_deletion_op, index_compaction_op, task_cancelation_op, task_deletion_op;
 
 /* How many cheap items are handled between two looks at the clock. */
 enum { OPS_CLOCK_EVERY = 16 };
@@ -34,6 +36,8 @@ enum { OPS_CLOCK_EVERY = 16 };
 /* --- details.c */
 /* details (JSON object text) with the value of one member replaced; heap. */
 char *details_with(const char *details, const char *name, uint64_t value);
+/* The number of that name in details, 0 when there is none. */
+uint64_t details_number(const char *details, const char *name);
 /* The details of a failed or canceled task (contract 2.3); heap, NULL: unchanged. */
 char *details_of_failed(const struct task *t);
 

@@ -185,6 +185,7 @@ swap_step(struct batch_run *run, int64_t deadline_us)
     int rc;
 
     (void) deadline_us; /* a few look-ups */
+    batch_run_step(run, 1, &(struct progress_step){"ensuring correctness of the swap", 0, 2});
     if (txn == NULL)
         return -1;
     rc = ops_load_task(run, txn, 0, &t);

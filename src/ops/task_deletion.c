@@ -62,9 +62,12 @@ deletion_step(struct batch_run *run, int64_t deadline_us)
 
     if (txn == NULL)
         return -1;
+    if (s->at < run->n_members)
+        batch_run_step(run, 1, &(struct progress_step){"retrieving tasks", 0, 8});
     while (rc == 0 && s->at < run->n_members)
         rc = decide_member(run, txn, deadline_us);
     if (rc == 0) {
+        batch_run_step(run, 1, &(struct progress_step){"retrieving batch tasks", 1, 8});
         rc = task_deletion_gather(s->deletion, txn, deadline_us);
         if (rc < 0)
             (void) ops_store_error(run, rc);

@@ -106,6 +106,68 @@ ops_delete_by_filter(struct ops *o, struct str index_uid, const struct json *fil
     return add_task(o, &n, &details, &params, ret, err);
 }
 
+static void
+write_field_params(struct buf *out, const struct ops_field *f, bool is_update)
+{
+    struct json_out j = json_out(out);
+
+    json_begin_object(&j);
+    if (is_update) {
+        json_key(&j, "merge");
+        json_put_bool(&j, true);
+        json_key(&j, "skipCreation");
+        json_put_bool(&j, true);
+    }
+    json_key(&j, "field");
+    json_put_str(&j, f->name);
+    json_key(&j, "value");
+    json_put_raw(&j, f->value);
+    json_end_object(&j);
+}
+
+/* The details show it as the filter that it is nearest to. */
+int
+ops_delete_by_field(struct ops *o, const struct ops_field *f, struct ops_result *ret,
+                    struct err *err)
+{
+    struct buf details = BUF_INIT, params = BUF_INIT, filter = BUF_INIT, shown = BUF_INIT;
+    struct json_out j = json_out(&details);
+    struct task_new n = {
+        .kind = KIND_DOCUMENT_DELETION, .role = ROLE_DELETE_BY_FILTER, .index_uid = f->index_uid};
+
+    json_write_string(&filter, f->name);
+    buf_add_cstr(&filter, " = ");
+    buf_add_str(&filter, f->value);
+    json_write_string(&shown, buf_str(&filter));
+    json_begin_object(&j);
+    json_key(&j, "providedIds");
+    json_put_u64(&j, 0);
+    put_null(&j, "deletedDocuments");
+    json_key(&j, "originalFilter");
+    json_put_str(&j, buf_str(&shown));
+    json_end_object(&j);
+    buf_done(&filter);
+    buf_done(&shown);
+    write_field_params(&params, f, false);
+    return add_task(o, &n, &details, &params, ret, err);
+}
+
+int
+ops_update_by_field(struct ops *o, const struct ops_field *f, const struct payload *payload,
+                    struct ops_result *ret, struct err *err)
+{
+    struct buf details = BUF_INIT, params = BUF_INIT;
+    struct task_new n = {.kind = KIND_DOCUMENT_ADDITION_OR_UPDATE,
+                         .role = ROLE_IMPORT,
+                         .index_uid = f->index_uid,
+                         .custom_metadata = f->custom_metadata,
+                         .payload = payload};
+
+    buf_add_cstr(&details, "{\"receivedDocuments\":1,\"indexedDocuments\":null}");
+    write_field_params(&params, f, true);
+    return add_task(o, &n, &details, &params, ret, err);
+}
+
 int
 ops_update_settings(struct ops *o, struct str index_uid, const struct json *sent,
                     bool allow_index_creation, struct ops_result *ret, struct err *err)
@@ -186,6 +248,17 @@ ops_delete_index(struct ops *o, struct str index_uid, struct ops_result *ret, st
         .kind = KIND_INDEX_DELETION, .role = ROLE_INDEX_DELETION, .index_uid = index_uid};
 
     buf_add_cstr(&details, "{\"deletedDocuments\":null}");
+    return add_task(o, &n, &details, NULL, ret, err);
+}
+
+int
+ops_compact_index(struct ops *o, struct str index_uid, struct ops_result *ret, struct err *err)
+{
+    struct buf details = BUF_INIT;
+    struct task_new n = {
+        .kind = KIND_INDEX_COMPACTION, .role = ROLE_COMPACTION, .index_uid = index_uid};
+
+    buf_add_cstr(&details, "{}");
     return add_task(o, &n, &details, NULL, ret, err);
 }
 

@@ -75,6 +75,7 @@ queue_group(enum task_role role)
         [ROLE_CANCELATION] = "*taskCancelation",
         [ROLE_TASK_DELETION] = "*taskDeletion",
         [ROLE_BESIDE] = "*beside",
+        [ROLE_COMPACTION] = "*indexCompaction",
     };
     return groups[role];
 }

@@ -50,7 +50,8 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                              [ROLE_SETTINGS] = NO(DOCUMENTS_THEN_SETTINGS),
                              [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
                              [ROLE_ALONE] = NO(ALONE),
-                             [ROLE_DEPLOY] = NO(ALONE)},
+                             [ROLE_DEPLOY] = NO(ALONE),
+                             [ROLE_COMPACTION] = NO(ALONE)},
     [AUTOBATCH_DELETIONS] = {[ROLE_CANCELATION] = NO(ALONE),
                              [ROLE_TASK_DELETION] = NO(ALONE),
                              [ROLE_IMPORT] = TO(DOCUMENTS),
@@ -60,7 +61,8 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                              [ROLE_SETTINGS] = NO(DOCUMENTS_THEN_SETTINGS),
                              [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
                              [ROLE_ALONE] = NO(ALONE),
-                             [ROLE_DEPLOY] = NO(ALONE)},
+                             [ROLE_DEPLOY] = NO(ALONE),
+                             [ROLE_COMPACTION] = NO(ALONE)},
     [AUTOBATCH_CLEAR] = {[ROLE_CANCELATION] = NO(ALONE),
                          [ROLE_TASK_DELETION] = NO(ALONE),
                          [ROLE_IMPORT] = NO(DOCUMENTS_THEN_SETTINGS),
@@ -70,7 +72,8 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                          [ROLE_SETTINGS] = NO(DOCUMENTS_THEN_SETTINGS),
                          [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
                          [ROLE_ALONE] = NO(ALONE),
-                         [ROLE_DEPLOY] = NO(ALONE)},
+                         [ROLE_DEPLOY] = NO(ALONE),
+                         [ROLE_COMPACTION] = NO(ALONE)},
     [AUTOBATCH_SETTINGS] = {[ROLE_CANCELATION] = NO(ALONE),
                             [ROLE_TASK_DELETION] = NO(ALONE),
                             [ROLE_IMPORT] = NO(SETTINGS_THEN_DOCUMENTS),
@@ -80,7 +83,8 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                             [ROLE_SETTINGS] = TO(SETTINGS),
                             [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
                             [ROLE_ALONE] = NO(ALONE),
-                            [ROLE_DEPLOY] = NO(ALONE)},
+                            [ROLE_DEPLOY] = NO(ALONE),
+                            [ROLE_COMPACTION] = NO(ALONE)},
     [AUTOBATCH_CLEAR_SETTINGS] = {[ROLE_CANCELATION] = NO(ALONE),
                                   [ROLE_TASK_DELETION] = NO(ALONE),
                                   [ROLE_IMPORT] = NO(SETTINGS_THEN_DOCUMENTS),
@@ -90,7 +94,8 @@ static const struct step next[AUTOBATCH_STATES][ROLE_COUNT] = {
                                   [ROLE_SETTINGS] = TO(CLEAR_SETTINGS),
                                   [ROLE_INDEX_DELETION] = TO(INDEX_DELETION),
                                   [ROLE_ALONE] = NO(ALONE),
-                                  [ROLE_DEPLOY] = NO(ALONE)},
+                                  [ROLE_DEPLOY] = NO(ALONE),
+                                  [ROLE_COMPACTION] = NO(ALONE)},
 };
 
 static const enum autobatch_state first_states[ROLE_COUNT] = {
@@ -104,6 +109,7 @@ static const enum autobatch_state first_states[ROLE_COUNT] = {
     [ROLE_INDEX_DELETION] = AUTOBATCH_INDEX_DELETION,
     [ROLE_ALONE] = AUTOBATCH_ALONE,
     [ROLE_DEPLOY] = AUTOBATCH_ALONE,
+    [ROLE_COMPACTION] = AUTOBATCH_ALONE,
 };
 
 void

@@ -9,8 +9,9 @@
 #include "queue/details.h"
 #include "store/rec.h"
 
-/* A new shape of the record means a new version here that batch_decode() reads next to the old. */
-enum { BATCH_RECORD_VERSION = 1 };
+/* A new shape of the record means a new version here that batch_decode() reads next to the old.
+ * Version 2 adds the trace. */
+enum { BATCH_RECORD_VERSION = 2, BATCH_RECORD_WITHOUT_TRACE = 1 };
 
 void
 batch_init(struct batch *b)
@@ -29,6 +30,7 @@ batch_done(struct batch *b)
     free(b->details);
     free(b->strategy);
     free(b->progress);
+    free(b->trace);
     batch_init(b);
 }
 
@@ -180,12 +182,14 @@ batch_encode(struct buf *out, const struct batch *b)
         rec_put_str(out, str_from(b->index_uids[i]));
         rec_put_u32(out, b->index_counts[i]);
     }
+    rec_put_cstr(out, b->trace);
 }
 
 int
 batch_decode(struct batch *ret, struct str record)
 {
-    struct rec r = rec_open(record, BATCH_RECORD_VERSION);
+    bool has_trace = record.len == 0 || record.data[0] != BATCH_RECORD_WITHOUT_TRACE;
+    struct rec r = rec_open(record, has_trace ? BATCH_RECORD_VERSION : BATCH_RECORD_WITHOUT_TRACE);
     struct batch b;
     batch_init(&b);
     b.uid = rec_u32(&r);
@@ -201,6 +205,8 @@ batch_decode(struct batch *ret, struct str record)
         struct str uid = rec_str(&r);
         insert_index(&b, i, uid, rec_u32(&r));
     }
+    if (has_trace)
+        b.trace = rec_cstr(&r);
     if (!rec_ok(&r)) {
         batch_done(&b);
         return STORE_ECORRUPT;
@@ -252,6 +258,10 @@ put_stats(struct json_out *j, const struct batch *b)
         json_put_u64(j, b->index_counts[i]);
     }
     json_end_object(j);
+    if (b->trace != NULL) {
+        json_key(j, "progressTrace");
+        json_put_raw(j, str_from(b->trace));
+    }
     json_end_object(j);
 }
 

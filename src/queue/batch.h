@@ -16,6 +16,7 @@ struct batch {
     uint32_t *index_counts;
     uint32_t n_indexes;
     char *progress; /* JSON text while processing, NULL: null */
+    char *trace;    /* JSON text of how long each step took, once finished; NULL: unknown */
 };
 void batch_init(struct batch *b);
 void batch_done(struct batch *b);

@@ -157,6 +157,7 @@ begin(struct queue *q)
     f->batch.started_at_ns = run->started_at_ns;
     f->batch.finished_at_ns = f->finished_at_ns;
     f->batch.strategy = mem_strdup(q->run->strategy);
+    progress_enter(&q->run->progress, 0, &(struct progress_step){"writing tasks to disk", 1, 2});
     if (q->hooks.event_begin != NULL)
         f->event = q->hooks.event_begin(q->hooks.arg, run->batch_uid);
 }
@@ -223,6 +224,18 @@ applying_load(struct queue *q, struct store_txn *txn)
     return rec_ok(&r) ? 0 : STORE_ECORRUPT;
 }
 
+/* What the batch's record says besides its counts. */
+static void
+finish_record(struct queue *q)
+{
+    struct batch *b = &q->finishing.batch;
+    struct buf trace = BUF_INIT;
+    batch_finish_details(b);
+    progress_write_trace(&trace, &q->run->progress);
+    free(b->trace);
+    b->trace = buf_take(&trace);
+}
+
 /* What makes the batch finished, after its last member. */
 static int
 put_end(struct queue *q, struct store_txn *txn)
@@ -232,7 +245,7 @@ put_end(struct queue *q, struct store_txn *txn)
     int rc = 0;
     if (q->run->op_entered && run->op->finish != NULL)
         rc = run->op->finish(run, txn);
-    batch_finish_details(&f->batch);
+    finish_record(q);
     if (rc >= 0)
         rc = put_batch(q, txn);
     if (rc >= 0 && f->event != NULL) {
@@ -262,6 +275,7 @@ put_piece(struct queue *q, struct store_txn *txn)
     if (end > run->n_members)
         end = run->n_members;
     f->is_last_piece = !f->is_sliced || f->at == run->n_members;
+    progress_enter(&q->run->progress, 1, &(struct progress_step){"task", f->at, run->n_members});
     while (f->at < end) {
         int rc = finish_member(q, txn, &run->members[f->at]);
         if (rc < 0)
@@ -271,12 +285,27 @@ put_piece(struct queue *q, struct store_txn *txn)
     return f->is_last_piece ? put_end(q, txn) : 0;
 }
 
+/* 1: there is more, nothing else is written in this turn; 0; negative. */
+static int
+step_event(struct queue *q, struct store_txn *txn)
+{
+    struct finishing *f = &q->finishing;
+    int rc = 0;
+    if (f->event != NULL && !f->is_stepped && q->hooks.event_step != NULL)
+        rc = q->hooks.event_step(f->event, txn, &q->run->pub);
+    f->is_stepped = rc == 0;
+    f->is_last_piece = false;
+    return rc;
+}
+
 void
 finish_piece(struct queue *q)
 {
     if (!q->finishing.is_begun)
         begin(q);
-    int rc = put_piece(q, turn_txn(q->turn));
+    int rc = step_event(q, turn_txn(q->turn));
+    if (rc == 0)
+        rc = put_piece(q, turn_txn(q->turn));
     if (rc < 0)
         turn_fail(q->turn, rc);
     queue_await_commit(q, QUEUE_FINISH_WAIT);

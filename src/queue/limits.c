@@ -77,8 +77,8 @@ queue_oldest_finished(struct store_txn *txn, uint64_t max, struct uidmap *ret)
 
 /* --- the size */
 
-static uint64_t
-size_of_tasks(struct queue *q)
+uint64_t
+queue_size(const struct queue *q, struct store_txn *txn, uint64_t *ret_max)
 {
     static const enum main_table tables[] = {
         TABLE_TASKS,        TABLE_TASK_QUEUE,    TABLE_TASK_QUEUE_INDEX,
@@ -86,11 +86,20 @@ size_of_tasks(struct queue *q)
         TABLE_TASK_SETS,    TABLE_TASK_TIMES,    TABLE_TASK_CHANGES,
     };
     uint64_t bytes = 0;
-    struct store_txn *txn = turn_read(q->turn);
-    for (size_t i = 0; txn != NULL && i < sizeof(tables) / sizeof(tables[0]); i++)
+    *ret_max = q->conf.max_bytes;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         (void) store_table_bytes(txn, tables[i], &bytes); /* unreadable: the write will tell */
-    store_abort(txn);
     return bytes;
+}
+
+static bool
+is_full_now(struct queue *q)
+{
+    struct store_txn *txn = turn_read(q->turn);
+    uint64_t max;
+    bool is_full = txn != NULL && queue_size(q, txn, &max) >= max;
+    store_abort(txn);
+    return is_full;
 }
 
 bool
@@ -100,7 +109,7 @@ limits_are_full(struct queue *q)
     if (q->conf.max_bytes == 0)
         return false;
     if (q->measured_turn != turn)
-        q->is_full = size_of_tasks(q) >= q->conf.max_bytes;
+        q->is_full = is_full_now(q);
     q->measured_turn = turn;
     return q->is_full;
 }

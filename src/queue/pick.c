@@ -49,6 +49,8 @@ type_of_alone(enum task_kind kind)
         return BATCH_INDEX_DEPLOY;
     case KIND_REPORT:
         return BATCH_REPORT;
+    case KIND_INDEX_COMPACTION:
+        return BATCH_INDEX_COMPACTION;
     default:
         return BATCH_TYPES; /* no operation exists: the task fails */
     }
@@ -364,22 +366,46 @@ begin_lowest(struct queue *q, struct store_txn *txn)
     return rc;
 }
 
+/* The oldest task of a group, with the group's prefix in p->prefix: 1 / 0 / negative. */
 static int
-begin_group(struct queue *q, struct store_txn *txn)
+oldest_of_group(struct pick *p, struct store_txn *txn, enum task_role role, uint32_t *ret)
 {
-    struct pick *p = &q->pick;
     struct store_cursor c;
-    uint32_t uid;
     int rc = store_cursor_open(&c, txn, TABLE_TASK_QUEUE_INDEX);
     if (rc < 0)
         return rc;
-    queue_index_prefix(&p->prefix, str_from(queue_group(ROLE_TASK_DELETION)));
-    rc = queue_next_of_prefix(&c, buf_str(&p->prefix), 0, &uid);
+    buf_clear(&p->prefix);
+    queue_index_prefix(&p->prefix, str_from(queue_group(role)));
+    rc = queue_next_of_prefix(&c, buf_str(&p->prefix), 0, ret);
     store_cursor_close(&c);
-    if (rc <= 0) {
+    if (rc <= 0)
         buf_clear(&p->prefix);
+    return rc;
+}
+
+static int
+begin_compaction(struct queue *q, struct store_txn *txn)
+{
+    struct queue_row row;
+    uint32_t uid;
+    int rc = oldest_of_group(&q->pick, txn, ROLE_COMPACTION, &uid);
+    if (rc > 0)
+        rc = queue_row_read(txn, uid, &row);
+    if (rc <= 0)
         return rc < 0 ? rc : PICK_NOTHING;
-    }
+    q->pick.index_uid = mem_strdup(row.index_uid);
+    queue_row_done(&row);
+    return finish_alone(q, txn, uid, KIND_INDEX_COMPACTION);
+}
+
+static int
+begin_deletions(struct queue *q, struct store_txn *txn)
+{
+    struct pick *p = &q->pick;
+    uint32_t uid;
+    int rc = oldest_of_group(p, txn, ROLE_TASK_DELETION, &uid);
+    if (rc <= 0)
+        return rc < 0 ? rc : PICK_NOTHING;
     take(p, uid);
     p->source = PICK_FROM_GROUP;
     p->is_begun = true;
@@ -395,7 +421,9 @@ begin(struct queue *q, struct store_txn *txn)
         return finish_alone(q, txn, uid, KIND_TASK_CANCELATION);
     if (rc < 0 || queue_is_pausing(q))
         return rc < 0 ? rc : PICK_NOTHING;
-    rc = begin_group(q, txn);
+    rc = begin_deletions(q, txn);
+    if (rc == PICK_NOTHING)
+        rc = begin_compaction(q, txn);
     return rc != PICK_NOTHING ? rc : begin_lowest(q, txn);
 }
 

@@ -9,6 +9,7 @@
  * (struct queue_hooks, set by app/). */
 #include "loop/loop.h"
 #include "queue/batch.h"
+#include "queue/progress.h"
 #include "queue/uidmap.h"
 #include "queue/uidset.h"
 #include "store/payload.h"
@@ -71,6 +72,7 @@ enum batch_type {
     BATCH_TASK_DELETION,
     BATCH_INDEX_DEPLOY,
     BATCH_REPORT,
+    BATCH_INDEX_COMPACTION,
     BATCH_TYPES
 };
 
@@ -86,10 +88,13 @@ struct batch_run {
     struct batch_member *members; /* ascending uid, the added ones among the picked */
     size_t n_members;
     struct err err;
-    void *state;         /* the op's own */
-    char *progress_step; /* readable name of the step for progress; the op's memory, may be NULL */
-    uint64_t progress_done, progress_total;
+    void *state; /* the op's own */
 };
+/* Where the batch is (contract 3.3), for whoever looks: level 1 is a part of "processing tasks", 2
+ * a part of that, at most PROGRESS_LEVELS - 1. Steps of deeper levels end with it. */
+void batch_run_step(struct batch_run *run, unsigned level, const struct progress_step *step);
+/* The step of that level, or NULL. */
+const struct progress_step *batch_run_step_of(const struct batch_run *run, unsigned level);
 /* Adds a task that this batch changes though it was not picked (canceled by a cancelation). Keeps
  * the order. */
 void batch_run_add_member(struct batch_run *run, uint32_t uid, enum task_status outcome,
@@ -111,6 +116,9 @@ struct queue_hooks {
      * the builder. */
     void *(*event_begin)(void *arg, uint32_t batch_uid);
     int (*event_add)(void *builder, struct store_txn *txn, const struct task *t, struct str line);
+    /* Before the first add, in the order of turns: what is to be told of the batch besides its
+     * tasks and may be long. 1: again in the next turn, 0, or negative. May be NULL. */
+    int (*event_step)(void *builder, struct store_txn *txn, const struct batch_run *run);
     int (*event_finish)(void *builder, struct store_txn *txn);
     void (*event_discard)(void *builder);
     /* The finishing commit is durable. True: start no new batch until queue_announced(). */
@@ -299,6 +307,8 @@ struct queue_stats {
 struct queue_stats queue_stats(struct queue *q);
 const struct histogram *queue_batch_sizes(const struct queue *q); /* tasks of finished batches */
 const struct histogram *queue_batch_times(const struct queue *q); /* microseconds, from the start */
+/* The bytes that tasks and batches take in the store, and how many they may (0: no limit). */
+uint64_t queue_size(const struct queue *q, struct store_txn *txn, uint64_t *ret_max);
 /* When the oldest unfinished task was enqueued: 1, 0 when there is none, negative. */
 int queue_oldest_unfinished(struct queue *q, struct store_txn *txn, int64_t *ret_enqueued_at_ns);
 /* How many tasks are attached to an index, are of a kind, have a status. 0 or negative. */

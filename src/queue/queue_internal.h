@@ -4,7 +4,7 @@
  * add.c      adding tasks, and cancelations reaching the running batch
  * read.c     reading, with the running batch laid over the stored rows
  * pick.c     which tasks run next
- * run.c      the running batch in memory, and the run record
+ * run.c      the running batch in memory, and the run record; progress.c where it is
  * crash.c    the guard against crash loops
  * scheduler.c  the state machine
  * finish.c   the finishing commit, the move of a large batch's results
@@ -70,6 +70,7 @@ struct run {
     size_t members_cap;
     char *strategy;
     struct batch batch; /* as shown while it runs */
+    struct progress progress;
     size_t n_loaded;
     bool is_recovered;   /* from before the start */
     int recover_tries;   /* that failed */
@@ -82,7 +83,8 @@ struct run {
 /* The finishing of a batch. */
 struct finishing {
     bool is_begun, is_last_piece, is_sliced;
-    void *event; /* builder, NULL: nobody listens */
+    void *event;     /* builder, NULL: nobody listens */
+    bool is_stepped; /* hooks.event_step has nothing more to say */
     struct batch batch;
     size_t at; /* members below are written */
     int64_t finished_at_ns;
@@ -267,7 +269,6 @@ int run_record_load(struct queue *q, struct store_txn *txn, struct run **ret); /
 /* Reads members into r->batch until the deadline: 1 done, 0 more, negative. */
 int run_load(struct run *r, struct store_txn *txn, int64_t deadline_us);
 const char *run_type_name(enum batch_type type);
-void run_write_progress(struct buf *out, const struct run *r, bool is_finishing);
 /* Calls the op's abort when one is owed. */
 void run_abort_op(struct run *r);
 

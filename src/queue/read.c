@@ -144,9 +144,7 @@ copy_running(struct queue *q, struct batch *ret)
 {
     struct buf progress = BUF_INIT;
     batch_copy(ret, &q->run->batch);
-    bool is_finishing = q->state == QUEUE_FINISH || q->state == QUEUE_FINISH_WAIT ||
-                        (q->state == QUEUE_RETRY && q->retry_state == QUEUE_FINISH);
-    run_write_progress(&progress, q->run, is_finishing);
+    progress_write(&progress, &q->run->progress);
     free(ret->progress);
     ret->progress = buf_take(&progress);
 }

@@ -1,12 +1,10 @@
 /* The running batch: its members in memory, its progress, and the run record that survives a crash.
  * Knows the op only to give it up. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "codec/json.h"
 #include "queue/queue_internal.h"
 #include "store/rec.h"
 
@@ -24,6 +22,7 @@ static const char *const type_names[BATCH_TYPES + 1] = {
     [BATCH_TASK_DELETION] = "task deletion",
     [BATCH_INDEX_DEPLOY] = "index deploy",
     [BATCH_REPORT] = "report",
+    [BATCH_INDEX_COMPACTION] = "index compaction",
     [BATCH_TYPES] = "none",
 };
 
@@ -46,6 +45,7 @@ run_new(struct queue *q, enum batch_type type, const uint32_t *uids, size_t n)
         r->pub.members[i] =
             (struct batch_member){.uid = uids[i], .outcome = TASK_PROCESSING, .is_picked = true};
     batch_init(&r->batch);
+    progress_enter(&r->progress, 0, &(struct progress_step){"processing tasks", 0, 2});
     return r;
 }
 
@@ -63,6 +63,7 @@ run_free(struct run *r)
     err_done(&r->pub.err);
     free(r->strategy);
     batch_done(&r->batch);
+    progress_done(&r->progress);
     free(r);
 }
 
@@ -194,58 +195,19 @@ run_load(struct run *r, struct store_txn *txn, int64_t deadline_us)
 
 /* --- progress (contract 3.3) */
 
-/* As an f32 prints: the shortest text that reads back the same, with a fraction. */
-static void
-write_f32(struct buf *out, float value)
-{
-    char text[32];
-    for (int digits = 1; digits <= 9; digits++) {
-        (void) snprintf(text, sizeof(text), "%.*g", digits, (double) value); /* fits */
-        if (strtof(text, NULL) == value)
-            break;
-    }
-    if (strchr(text, 'e') != NULL) /* 1e+01: %g prefers exponents for few digits */
-        (void) snprintf(text, sizeof(text), "%.1f", (double) value);
-    buf_add_cstr(out, text);
-    if (strchr(text, '.') == NULL)
-        buf_add_cstr(out, ".0");
-}
-
-static void
-put_step(struct json_out *j, const char *name, uint64_t finished, uint64_t total)
-{
-    json_begin_object(j);
-    json_key(j, "currentStep");
-    json_put_cstr(j, name);
-    json_key(j, "finished");
-    json_put_u64(j, finished);
-    json_key(j, "total");
-    json_put_u64(j, total);
-    json_end_object(j);
-}
-
 void
-run_write_progress(struct buf *out, const struct run *r, bool is_finishing)
+batch_run_step(struct batch_run *run, unsigned level, const struct progress_step *step)
 {
-    enum { ROOT_STEPS = 2 };
-    struct json_out j = json_out(out);
-    struct buf number = BUF_INIT;
-    double share = is_finishing ? 1.0 / ROOT_STEPS : 0.0;
-    json_begin_object(&j);
-    json_key(&j, "steps");
-    json_begin_array(&j);
-    put_step(&j, is_finishing ? "writing tasks to disk" : "processing tasks", is_finishing,
-             ROOT_STEPS);
-    if (!is_finishing && r->pub.progress_step != NULL && r->pub.progress_total > 0) {
-        put_step(&j, r->pub.progress_step, r->pub.progress_done, r->pub.progress_total);
-        share += (double) r->pub.progress_done / (double) r->pub.progress_total / ROOT_STEPS;
-    }
-    json_end_array(&j);
-    json_key(&j, "percentage");
-    write_f32(&number, (float) (share * 100.0));
-    json_put_raw(&j, buf_str(&number));
-    json_end_object(&j);
-    buf_done(&number);
+    struct run *r = (struct run *) run;
+    if (level > 0)
+        progress_enter(&r->progress, level, step);
+}
+
+const struct progress_step *
+batch_run_step_of(const struct batch_run *run, unsigned level)
+{
+    const struct run *r = (const struct run *) run;
+    return level < r->progress.n ? &r->progress.levels[level].step : NULL;
 }
 
 /* --- the run record (invariant 3) */

@@ -57,9 +57,10 @@ enum task_role {
     ROLE_CLEAR,
     ROLE_SETTINGS,
     ROLE_INDEX_DELETION,
-    ROLE_ALONE,  /* indexCreation, indexUpdate, indexSwap, documentEdition, report */
-    ROLE_BESIDE, /* never in a batch: webhookReplay (queue_beside_next) */
-    ROLE_DEPLOY, /* alone, but creates its index as an import does */
+    ROLE_ALONE,      /* indexCreation, indexUpdate, indexSwap, documentEdition, report */
+    ROLE_BESIDE,     /* never in a batch: webhookReplay (queue_beside_next) */
+    ROLE_DEPLOY,     /* alone, but creates its index as an import does */
+    ROLE_COMPACTION, /* alone, after cancelations and task deletions, before everything else */
     ROLE_COUNT
 };
 

@@ -13,7 +13,7 @@
 #include "codec/gzip.h"
 #include "report/format.h"
 #include "report/pdf_font.h"
-#include "report/ttf.h"
+#include "report/pdf_text.h"
 
 enum {
     COLUMNS_MAX = 30,
@@ -21,6 +21,7 @@ enum {
     SAMPLE_ROWS = 60,
     CELL_MAX_BYTES = 600,
     LINES_MAX = 6, /* of one cell */
+    TITLE_LINES_MAX = 3,
     FONT_PIECE_BYTES = 16 * 1024,
     TREE_PIECE = 500,
     PDF_ZLIB_LEVEL = 6,
@@ -34,6 +35,7 @@ enum {
 #define LINE_HEIGHT 10.5
 #define CELL_PADDING 4.0
 #define TITLE_SIZE 16.0
+#define FOOTER_NUMBER 30.0 /* room for the number of pages */
 #define NARROWEST 28.0
 
 /* Numbers of objects; pages follow, two each: contents, then the page. */
@@ -61,15 +63,13 @@ enum stage {
 };
 
 struct cell {
-    char *text;
+    struct str text; /* owned */
     bool is_number;
 };
 
 struct pdf {
     const struct report_head *head;
-    struct ttf font;
-    uint8_t *used;     /* a bit a glyph */
-    uint32_t *unicode; /* of a used glyph */
+    struct pdf_text text;
     double width, height;
     double *x, *widths; /* of the columns */
     bool *is_number;    /* whether a column's first rows hold numbers only */
@@ -131,120 +131,31 @@ put_stream(struct pdf *p, size_t number, const char *extra, struct str plain, st
     buf_add_cstr(out, "\nendstream\nendobj\n");
 }
 
-/* --- text ------------------------------------------------------------------------------------ */
-
-/* The character at *at, which moves behind it; what cannot be shown is a space or U+FFFD. */
-static uint32_t
-next_character(struct str s, size_t *at)
-{
-    int n = str_utf8_sequence(s, *at);
-    const unsigned char *c = (const unsigned char *) s.data + *at;
-    *at += (size_t) (n > 0 ? n : -n);
-    if (n <= 0)
-        return 0xFFFD;
-    uint32_t u = n == 1   ? c[0]
-                 : n == 2 ? (c[0] & 0x1Fu) << 6 | (c[1] & 0x3Fu)
-                 : n == 3 ? (c[0] & 0x0Fu) << 12 | (c[1] & 0x3Fu) << 6 | (c[2] & 0x3Fu)
-                          : (c[0] & 0x07u) << 18 | (c[1] & 0x3Fu) << 12 | (c[2] & 0x3Fu) << 6 |
-                                (c[3] & 0x3Fu);
-    return u < 0x20 || u == 0x7F ? ' ' : u;
-}
-
-static double
-text_width(const struct pdf *p, struct str s, double size)
-{
-    double width = 0;
-    for (size_t at = 0; at < s.len;)
-        width += ttf_advance(&p->font, ttf_glyph(&p->font, next_character(s, &at)));
-    return width * size / 1000;
-}
+/* --- cells ----------------------------------------------------------------------------------- */
 
 static void
-add_glyphs(struct pdf *p, struct str s)
+draw(struct pdf *p, const struct pdf_place *at, struct str s)
 {
-    buf_add_char(&p->content, '<');
-    for (size_t at = 0; at < s.len;) {
-        uint32_t c = next_character(s, &at), glyph = ttf_glyph(&p->font, c);
-        p->used[glyph / 8] = (uint8_t) (p->used[glyph / 8] | 1u << (glyph % 8));
-        p->unicode[glyph] = glyph == 0 ? 0xFFFD : c;
-        buf_addf(&p->content, "%04X", glyph);
-    }
-    buf_add_char(&p->content, '>');
-}
-
-struct place {
-    double x, y, size;
-};
-
-static void
-draw(struct pdf *p, const struct place *at, struct str s)
-{
-    buf_addf(&p->content, "BT/F %.1f Tf %.2f %.2f Td ", at->size, at->x, at->y);
-    add_glyphs(p, s);
-    buf_add_cstr(&p->content, "Tj ET\n");
-}
-
-/* How much of s fits into the width: to the last space if there is one, at least a character. */
-static size_t
-fitting(const struct pdf *p, struct str s, double width)
-{
-    double used = 0;
-    size_t at = 0, space = 0;
-    while (at < s.len) {
-        size_t next = at;
-        uint32_t c = next_character(s, &next);
-        used += ttf_advance(&p->font, ttf_glyph(&p->font, c)) * TEXT_SIZE / 1000;
-        if (used > width && at > 0)
-            return space > 0 ? space : at;
-        at = next;
-        if (c == ' ' || c == '/')
-            space = at;
-    }
-    return s.len;
-}
-
-static int
-count_lines(const struct pdf *p, struct str s, double width)
-{
-    int n = 0;
-    while (s.len > 0 && n < LINES_MAX) {
-        size_t len = fitting(p, s, width);
-        s = str_slice(s, len, s.len);
-        n++;
-    }
-    return n;
-}
-
-/* The last line that may be, with an ellipsis where something is left. */
-static void
-draw_last(struct pdf *p, const struct place *at, struct str s, double width)
-{
-    struct buf line = BUF_INIT;
-    double ellipsis = text_width(p, STR("…"), TEXT_SIZE);
-    size_t len = fitting(p, s, width > ellipsis ? width - ellipsis : width);
-    buf_add_str(&line, str_slice(s, 0, len));
-    buf_add_cstr(&line, "…");
-    draw(p, at, buf_str(&line));
-    buf_done(&line);
+    pdf_text_draw(&p->text, &p->content, at, s);
 }
 
 static void
 draw_cell(struct pdf *p, const struct cell *cell, size_t column)
 {
-    struct str s = str_from(cell->text);
+    struct str s = cell->text;
     double width = p->widths[column] - 2 * CELL_PADDING;
-    struct place at = {p->x[column] + CELL_PADDING, p->y - TEXT_SIZE - 1, TEXT_SIZE};
+    struct pdf_place at = {p->x[column] + CELL_PADDING, p->y - TEXT_SIZE - 1, TEXT_SIZE};
     for (int n = 1; s.len > 0; n++, at.y -= LINE_HEIGHT) {
-        size_t len = fitting(p, s, width);
+        size_t len = pdf_text_fit(&p->text, s, width, TEXT_SIZE);
         if (n == LINES_MAX && len < s.len) {
-            draw_last(p, &at, s, width);
+            pdf_text_draw_cut(&p->text, &p->content, &at, s, width);
             return;
         }
         struct str line = str_trim(str_slice(s, 0, len));
-        struct place here = at;
+        struct pdf_place here = at;
         if (cell->is_number && len == s.len && n == 1)
-            here.x =
-                p->x[column] + p->widths[column] - CELL_PADDING - text_width(p, line, TEXT_SIZE);
+            here.x = p->x[column] + p->widths[column] - CELL_PADDING -
+                     pdf_text_width(&p->text, line, TEXT_SIZE);
         draw(p, &here, line);
         s = str_slice(s, len, s.len);
     }
@@ -264,7 +175,8 @@ row_height(const struct pdf *p, const struct cell *cells)
 {
     int lines = 1;
     for (size_t i = 0; i < p->n_columns; i++) {
-        int n = count_lines(p, str_from(cells[i].text), p->widths[i] - 2 * CELL_PADDING);
+        int n = pdf_text_count_lines(&p->text, cells[i].text, p->widths[i] - 2 * CELL_PADDING,
+                                     TEXT_SIZE, LINES_MAX);
         lines = n > lines ? n : lines;
     }
     return lines * LINE_HEIGHT + 4;
@@ -275,14 +187,11 @@ draw_names(struct pdf *p)
 {
     struct cell *cells = mem_new(p->n_columns, sizeof(*cells));
     for (size_t i = 0; i < p->n_columns; i++)
-        cells[i] = (struct cell){mem_strndup(p->head->columns[i].data, p->head->columns[i].len),
-                                 p->is_number[i]};
+        cells[i] = (struct cell){p->head->columns[i], p->is_number[i]}; /* a loan */
     double height = row_height(p, cells);
     fill(p, "0.87 0.9 0.94", height);
-    for (size_t i = 0; i < p->n_columns; i++) {
+    for (size_t i = 0; i < p->n_columns; i++)
         draw_cell(p, &cells[i], i);
-        free(cells[i].text);
-    }
     p->y -= height;
     free(cells);
 }
@@ -291,9 +200,18 @@ static void
 draw_title(struct pdf *p)
 {
     struct buf date = BUF_INIT;
-    struct place at = {MARGIN, p->y - TITLE_SIZE, TITLE_SIZE};
-    draw(p, &at, str_from(p->head->title));
-    at = (struct place){MARGIN, at.y - 16, TEXT_SIZE};
+    struct str rest = str_from(p->head->title);
+    double width = p->width - 2 * MARGIN;
+    struct pdf_place at = {MARGIN, p->y - TITLE_SIZE, TITLE_SIZE};
+    for (int n = 1; n < TITLE_LINES_MAX; n++, at.y -= TITLE_SIZE * 1.25) {
+        size_t len = pdf_text_fit(&p->text, rest, width, TITLE_SIZE);
+        if (len == rest.len)
+            break;
+        draw(p, &at, str_trim(str_slice(rest, 0, len)));
+        rest = str_slice(rest, len, rest.len);
+    }
+    pdf_text_draw_cut(&p->text, &p->content, &at, rest, width);
+    at = (struct pdf_place){MARGIN, at.y - 16, TEXT_SIZE};
     clock_format(&date, p->head->created_at_ns - p->head->created_at_ns % 1000000000);
     draw(p, &at, buf_str(&date));
     buf_done(&date);
@@ -316,12 +234,15 @@ static void
 draw_footer(struct pdf *p)
 {
     char text[40];
-    struct place at = {MARGIN, MARGIN - 12, 7};
-    draw(p, &at, str_from(p->head->title));
+    struct pdf_place at = {MARGIN, MARGIN - 12, 7};
     (void) snprintf(text, sizeof(text), "Page %u of ", p->n_pages + 1);
-    at.x = p->width - MARGIN - 16 - text_width(p, str_from(text), at.size);
+    double width = pdf_text_width(&p->text, str_from(text), at.size);
+    double number_x = p->width - MARGIN - FOOTER_NUMBER;
+    pdf_text_draw_cut(&p->text, &p->content, &at, str_from(p->head->title),
+                      number_x - width - 2 * MARGIN);
+    at.x = number_x - width;
     draw(p, &at, str_from(text));
-    at.x += text_width(p, str_from(text), at.size);
+    at.x = number_x;
     buf_addf(&p->content, "q 1 0 0 1 %.2f %.2f cm /N Do Q\n", at.x, at.y);
 }
 
@@ -360,10 +281,10 @@ draw_row(struct pdf *p, const struct cell *cells, struct buf *out)
 static double
 natural_width(const struct pdf *p, size_t column)
 {
-    double widest = text_width(p, p->head->columns[column], TEXT_SIZE);
+    double widest = pdf_text_width(&p->text, p->head->columns[column], TEXT_SIZE);
     for (size_t i = 0; i < p->n_sample; i++) {
         const struct cell *cell = &p->sample[i * p->n_columns + column];
-        double w = text_width(p, str_from(cell->text), TEXT_SIZE);
+        double w = pdf_text_width(&p->text, cell->text, TEXT_SIZE);
         widest = w > widest ? w : widest;
     }
     return widest + 2 * CELL_PADDING + 1;
@@ -408,7 +329,7 @@ choose_alignment(struct pdf *p)
         for (size_t k = 0; k < p->n_sample; k++) {
             const struct cell *cell = &p->sample[k * p->n_columns + i];
             has_number = has_number || cell->is_number;
-            has_text = has_text || (!cell->is_number && cell->text[0] != '\0');
+            has_text = has_text || (!cell->is_number && cell->text.len > 0);
         }
         p->is_number[i] = has_number && !has_text;
     }
@@ -418,7 +339,7 @@ static void
 free_cells(struct cell *cells, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        free(cells[i].text);
+        free((char *) (uintptr_t) cells[i].text.data);
 }
 
 static void
@@ -443,9 +364,7 @@ pdf_begin(const struct report_head *head, struct buf *out)
     bool is_wide = head->n_columns > 5;
     p->head = head;
     p->n_columns = head->n_columns;
-    (void) ttf_open(&p->font, report_pdf_font()); /* a test sees to it */
-    p->used = mem_new(p->font.n_glyphs / 8 + 1, 1);
-    p->unicode = mem_new(p->font.n_glyphs + 1, sizeof(*p->unicode));
+    pdf_text_init(&p->text, report_pdf_font());
     p->width = is_wide ? LONG_SIDE : SHORT_SIDE;
     p->height = is_wide ? SHORT_SIDE : LONG_SIDE;
     p->x = mem_new(p->n_columns + 1, sizeof(*p->x));
@@ -471,6 +390,19 @@ write_cell(struct buf *out, const struct json *value)
     out->data[10] = ' ';
 }
 
+/* What a cell can never show is not kept; that something is missing stays visible. */
+static void
+cut_cell(struct buf *text)
+{
+    size_t len = CELL_MAX_BYTES;
+    if (text->len <= len)
+        return;
+    while (len > 0 && ((unsigned char) text->data[len] & 0xC0) == 0x80)
+        len--;
+    text->len = len;
+    buf_add_cstr(text, "…");
+}
+
 static void
 read_row(const struct pdf *p, const struct json *object, struct cell *cells)
 {
@@ -479,9 +411,8 @@ read_row(const struct pdf *p, const struct json *object, struct cell *cells)
         const struct json *value = report_cell(object, p->head->columns[i]);
         buf_clear(&text);
         write_cell(&text, value);
-        struct str s = buf_str(&text);
-        s = str_slice(s, 0, CELL_MAX_BYTES);
-        cells[i].text = mem_strndup(s.data, s.len);
+        cut_cell(&text);
+        cells[i].text = str_make(mem_strndup(text.data, text.len), text.len);
         cells[i].is_number = value != NULL && json_type(value) == JSON_NUMBER;
     }
     buf_done(&text);
@@ -513,7 +444,7 @@ put_page_count(struct pdf *p, struct buf *out)
 {
     char text[16];
     (void) snprintf(text, sizeof(text), "%u", p->n_pages);
-    struct place at = {0, 0, 7};
+    struct pdf_place at = {0, 0, 7};
     char extra[160];
     buf_clear(&p->content);
     buf_add_cstr(&p->content, "0.1 0.12 0.16 rg\n");
@@ -530,7 +461,7 @@ end_last_page(struct pdf *p, struct buf *out)
     if (!p->has_widths)
         draw_sample(p, out);
     char text[40];
-    struct place at = {MARGIN, p->y - 14, TEXT_SIZE};
+    struct pdf_place at = {MARGIN, p->y - 14, TEXT_SIZE};
     (void) snprintf(text, sizeof(text), "%llu row%s", (unsigned long long) p->n_rows,
                     p->n_rows == 1 ? "" : "s");
     if (at.y > MARGIN)
@@ -560,7 +491,7 @@ pack_font(struct pdf *p, struct buf *out)
 static void
 put_descriptor(struct pdf *p, struct buf *out)
 {
-    const struct ttf *f = &p->font;
+    const struct ttf *f = &p->text.font;
     begin_object(p, OBJECT_DESCRIPTOR, out);
     buf_addf(
         out,
@@ -573,7 +504,7 @@ put_descriptor(struct pdf *p, struct buf *out)
 static bool
 is_used(const struct pdf *p, uint32_t glyph)
 {
-    return p->unicode[glyph] != 0;
+    return p->text.unicode[glyph] != 0;
 }
 
 static void
@@ -590,9 +521,9 @@ put_fonts(struct pdf *p, struct buf *out)
              "(Adobe)/Ordering(Identity)/Supplement 0>>/CIDToGIDMap/Identity/FontDescriptor %d 0 "
              "R/DW 600/W[",
              OBJECT_DESCRIPTOR);
-    for (uint32_t i = 0; i < p->font.n_glyphs; i++) {
+    for (uint32_t i = 0; i < p->text.font.n_glyphs; i++) {
         if (is_used(p, i))
-            buf_addf(out, "%u[%u]", i, ttf_advance(&p->font, i));
+            buf_addf(out, "%u[%u]", i, ttf_advance(&p->text.font, i));
     }
     buf_add_cstr(out, "]>>\nendobj\n");
     put_descriptor(p, out);
@@ -607,8 +538,8 @@ put_to_unicode(struct pdf *p, struct buf *out)
     buf_add_cstr(map, "/CIDInit/ProcSet findresource begin 12 dict begin begincmap\n"
                       "/CMapName/R def/CMapType 2 def\n"
                       "1 begincodespacerange<0000><FFFF>endcodespacerange\n");
-    for (uint32_t i = 0; i < p->font.n_glyphs; i++) {
-        uint32_t c = p->unicode[i];
+    for (uint32_t i = 0; i < p->text.font.n_glyphs; i++) {
+        uint32_t c = p->text.unicode[i];
         if (c == 0)
             continue;
         if (c < 0x10000)
@@ -626,7 +557,7 @@ put_utf16(struct buf *out, struct str s)
 {
     buf_add_cstr(out, "<FEFF");
     for (size_t at = 0; at < s.len;) {
-        uint32_t c = next_character(s, &at);
+        uint32_t c = pdf_text_next(s, &at);
         if (c < 0x10000)
             buf_addf(out, "%04X", c);
         else
@@ -690,8 +621,8 @@ pdf_end(void *arg, struct buf *out)
         p->stage++;
         break;
     case STAGE_FONT_CUT:
-        ttf_close_set(&p->font, p->used);
-        ttf_subset(&p->font, p->used, &p->file);
+        ttf_close_set(&p->text.font, p->text.used);
+        ttf_subset(&p->text.font, p->text.used, &p->file);
         p->packer = gzip_out_new(GZIP_FORMAT_DEFLATE, PDF_ZLIB_LEVEL);
         buf_clear(&p->packed);
         p->stage++;
@@ -718,8 +649,7 @@ pdf_free(void *arg)
     struct pdf *p = arg;
     free_cells(p->sample, p->n_sample * p->n_columns);
     free(p->sample);
-    free(p->used);
-    free(p->unicode);
+    pdf_text_done(&p->text);
     free(p->x);
     free(p->widths);
     free(p->is_number);

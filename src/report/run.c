@@ -66,7 +66,8 @@ struct job {
     uint8_t digest[SHA256_BYTES];
     enum phase phase;
     uint64_t next, n_rows, n_bytes;
-    bool is_kept; /* the file belongs to the record */
+    uint64_t n_read, n_total; /* of the source, for progress */
+    bool is_kept;             /* the file belongs to the record */
 };
 
 static void
@@ -432,7 +433,7 @@ scan(struct job *j, int64_t deadline_us)
         if (rc == 0)
             return 0;
         j->next = number + 1;
-        j->run->progress_done++;
+        j->n_read++;
         rc = scan_row(j, number, text);
         if (rc <= 0)
             return rc;
@@ -591,10 +592,11 @@ step(struct batch_run *run, int64_t deadline_us)
     int rc = source_begin(&j->source);
     if (rc < 0)
         return fail_store(j, rc);
-    if (run->progress_total == 0)
-        run->progress_total = source_total(&j->source);
+    if (j->n_total == 0)
+        j->n_total = source_total(&j->source);
     do {
-        run->progress_step = (char *) (uintptr_t) phase_names[j->phase]; /* only read */
+        batch_run_step(run, 1,
+                       &(struct progress_step){phase_names[j->phase], j->n_read, j->n_total});
         rc = run_phase(j, deadline_us);
         if (rc == 0)
             j->phase = phase_after(j);

@@ -50,8 +50,9 @@ add_task(struct reports *r, struct store_txn *txn, struct report_view *v)
     if (v->state == REPORT_PENDING && t.status == TASK_PROCESSING) {
         v->state = REPORT_PROCESSING;
         if (r->running != NULL && r->running->members[0].uid == v->uid) {
-            v->done = r->running->progress_done;
-            v->total = r->running->progress_total;
+            const struct progress_step *step = batch_run_step_of(r->running, 1);
+            v->done = step == NULL ? 0 : step->finished;
+            v->total = step == NULL ? 0 : step->total;
         }
     }
     task_done(&t);

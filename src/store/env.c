@@ -263,6 +263,33 @@ store_env_close(struct store_env *env)
     free(env);
 }
 
+int
+env_open_beside(struct store_env **ret, const struct store_env *like, const char *path)
+{
+    struct store_env *env = env_new(like->tables, like->n_tables, like->map_bytes);
+    int rc = open_plain(env, path, MDB_NOSUBDIR | MDB_NOLOCK);
+    if (rc != 0)
+        store_env_close(env);
+    else
+        *ret = env;
+    return rc;
+}
+
+int
+env_open_again(struct store_env *env, const char *dir)
+{
+    int rc = open_plain(env, dir, 0);
+    if (rc != 0)
+        env_close_mdb(env);
+    return rc;
+}
+
+bool
+store_env_is_open(const struct store_env *env)
+{
+    return env->mdb != NULL;
+}
+
 static uint64_t
 page_bytes(const MDB_stat *stat)
 {
@@ -320,6 +347,8 @@ int
 store_begin_write(struct store_env *env, struct store_txn **ret)
 {
     int refused = env->redo != NULL ? redo_begin(env) : 0;
+    if (refused == 0 && env->mdb == NULL)
+        refused = STORE_EIO;
     if (refused != 0)
         return refused;
     struct store_txn *txn = mem_new(1, sizeof(*txn));

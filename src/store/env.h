@@ -2,9 +2,9 @@
 /* LMDB environments: open, transactions, tables, cursors. The only folder that includes lmdb.h.
  *
  * Rules (design, invariants 2 and 5 and section 5): one write transaction an environment at a time;
- * read transactions open and close inside one callback; memory returned by a get or a cursor is
- * valid until the transaction ends or, in a write transaction, until the next put or delete: copy
- * before. */
+ * read transactions open and close inside one callback (index/snapshot.c has the exception); memory
+ * returned by a get or a cursor is valid until the transaction ends or, in a write transaction,
+ * until the next put or delete: copy before. */
 #include "base/err.h"
 #include "base/str.h"
 
@@ -55,6 +55,9 @@ bool store_env_is_behind(const struct store_env *env); /* a checkpoint has somet
 bool store_env_is_broken(const struct store_env *env);
 /* A checkpoint after so many commits at the latest. */
 void store_env_limit_commits(struct store_env *env, unsigned max_commits);
+
+/* False: its file could not be opened again; every operation fails. */
+bool store_env_is_open(const struct store_env *env);
 
 /* Bytes used by live pages, and the file's size. */
 void store_env_size(struct store_env *env, uint64_t *ret_used_bytes, uint64_t *ret_file_bytes);

@@ -25,6 +25,10 @@ int store_translate(int rc);
 /* LMDB's steps of opening; LMDB's code or an errno. */
 int env_open_mdb(struct store_env *env, const char *path, unsigned flags);
 int env_open_tables(struct store_env *env);
+/* A new environment with the same tables in a file of its own, for nobody else. */
+int env_open_beside(struct store_env **ret, const struct store_env *like, const char *path);
+/* After env_close_mdb(): the file of dir again. LMDB's code or an errno, env->mdb is NULL then. */
+int env_open_again(struct store_env *env, const char *dir);
 /* Ends what is kept open between transactions and closes env->mdb; harmless twice. */
 void env_close_mdb(struct store_env *env);
 

@@ -43,6 +43,9 @@ const struct store_table main_tables[TABLE_COUNT] = {
     [TABLE_TASK_SETS] = {"task-sets", "kind u8, number u32be or name and 0x00, chunk u32be",
                          "members of the chunk: a byte for the form, runs or members or bits"},
     [TABLE_TASK_TIMES] = {"task-times", "column u8, block u32be", "256 times v1"},
+    [TABLE_CONNECTIONS] = {"connections", "uuid", "connection record v1"},
+    [TABLE_INBOUND_SEEN] = {"inbound-seen", "'k', sha-256; or 't', time u64be, sha-256",
+                            "answer record v1; or empty"},
 };
 
 static int

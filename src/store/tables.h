@@ -31,6 +31,8 @@ enum main_table {
     TABLE_REPORT_DEFINITIONS, /* name -> definition */
     TABLE_TASK_SETS,          /* kind u8, number or name, chunk u32be -> members (queue/sets.h) */
     TABLE_TASK_TIMES,         /* column u8, block u32be -> times of 256 uids (queue/times.h) */
+    TABLE_CONNECTIONS,        /* uuid -> connection of a provider (inbound/connection.h) */
+    TABLE_INBOUND_SEEN,       /* events of providers that were accepted (store/aged.h) */
     TABLE_COUNT
 };
 extern const struct store_table main_tables[TABLE_COUNT];

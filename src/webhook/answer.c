@@ -77,7 +77,7 @@ answer_describe(struct attempt_record *r, struct buf *kept, const struct http_cl
              answer_error_class(result->outcome, result->status));
     set_text(r->address, sizeof(r->address), result->address);
     r->status = result->status;
-    if (result->outcome == HTTP_OUTCOME_ANSWERED)
+    if (result->outcome == HTTP_OUTCOME_ANSWERED && result->detail[0] == '\0')
         (void) snprintf(r->detail, sizeof(r->detail), "http status: %d", result->status);
     else
         set_text(r->detail, sizeof(r->detail),
@@ -91,9 +91,15 @@ answer_describe(struct attempt_record *r, struct buf *kept, const struct http_cl
 }
 
 void
+answer_set_class(struct attempt_record *r, const char *error_class)
+{
+    set_text(r->error_class, sizeof(r->error_class), error_class);
+}
+
+void
 answer_describe_unreadable(struct attempt_record *r, const char *why)
 {
     set_text(r->outcome, sizeof(r->outcome), "unreadable");
     set_text(r->error_class, sizeof(r->error_class), "unreadable");
-    (void) snprintf(r->detail, sizeof(r->detail), "cannot read the event: %s", why);
+    (void) snprintf(r->detail, sizeof(r->detail), "nothing to send: %s", why);
 }

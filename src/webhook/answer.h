@@ -12,7 +12,9 @@ enum {
  * points: it must live as long as the record. */
 void answer_describe(struct attempt_record *r, struct buf *kept,
                      const struct http_client_result *result);
-/* The event could not be read, nothing was sent. */
+/* Another class than answer_error_class() gives. */
+void answer_set_class(struct attempt_record *r, const char *error_class);
+/* The event could not be read, or not be rendered: nothing was sent. */
 void answer_describe_unreadable(struct attempt_record *r, const char *why);
 
 /* "" for a 2xx; else what kind of failure it was, for people who look at attempts: the outcome's

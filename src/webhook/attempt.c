@@ -14,8 +14,7 @@
 #include "webhook/state.h"
 
 enum {
-    ATTEMPT_DEADLINE_MAX_MS = 30 * 1000, /* the longest that the queue waits (invariant 5) */
-    LOGS_A_SECOND = 5,                   /* a lane */
+    LOGS_A_SECOND = 5, /* a lane */
 };
 
 static void
@@ -42,6 +41,7 @@ attempt_free(struct attempt *a)
     turn_forget(l->webhooks->conf.turn, &a->waiter);
     loop_timer_done(&a->timer);
     buf_done(&a->answer);
+    buf_done(&a->settled);
     free(a);
 }
 
@@ -70,7 +70,7 @@ attempt_cancel(struct attempt *a)
     switch (a->state) {
     case ATTEMPT_SEND:
         set_state(a, ATTEMPT_LEAVE);
-        http_exchange_cancel(a->exchange); /* on_result follows at the end of this turn */
+        sending_cancel(a->sending); /* on_result follows at the end of this turn */
         return;
     case ATTEMPT_BUILD:
     case ATTEMPT_RETRY:
@@ -150,7 +150,7 @@ log_failure(const struct attempt *a)
     if (a->verdict.is_success || !log_limit_pass(&l->log, LOGS_A_SECOND))
         return;
     if (h != NULL)
-        url_write_redacted(&url, &h->target);
+        webhook_write_target(&url, h);
     if (a->after.state == DELIVERY_OWED)
         clock_format(&next, a->after.due_at_ms * 1000000);
     else
@@ -173,6 +173,8 @@ on_recorded(void *arg, int result)
     lane_written(a->lane, result);
     if (result != 0 && !w->is_stopping) {
         set_state(a, ATTEMPT_RETRY);
+        if (a->timer.loop == NULL)
+            loop_timer_init(&a->timer, w->conf.loop, on_retry, a);
         loop_timer_set_ms(&a->timer, LANE_HICCUP_MS);
         return;
     }
@@ -202,45 +204,41 @@ complete(struct attempt *a)
 
 /* --- sending --------------------------------------------------------------------------------- */
 
+/* One that was to be canceled may still end with something to remember. */
 static void
-on_result(void *arg, const struct http_client_result *result)
+on_result(void *arg, const struct send_result *result)
 {
     struct attempt *a = arg;
-    a->exchange = NULL;
-    if (result->outcome == HTTP_OUTCOME_CANCELED) {
+    a->sending = NULL;
+    if (result->exchange->outcome == HTTP_OUTCOME_CANCELED) {
         leave(a, a->state != ATTEMPT_LEAVE);
         return;
     }
-    answer_describe(&a->record, &a->answer, result);
-    a->outcome = result->outcome;
-    a->verdict = verdict_of(result, clock_wall_ms());
+    answer_describe(&a->record, &a->answer, result->exchange);
+    if (result->error_class != NULL)
+        answer_set_class(&a->record, result->error_class);
+    buf_add_str(&a->settled, result->settled);
+    if (!buf_failed(&a->settled))
+        a->record.settled = buf_str(&a->settled);
+    a->outcome = result->exchange->outcome;
+    a->verdict = result->verdict;
     lane_take_outcome(a->lane, &a->verdict.lane);
     complete(a);
 }
 
+/* The request cannot be made. */
 static void
-send_request(struct attempt *a)
+complete_unsent(struct attempt *a, const char *failure, bool is_final)
 {
-    struct webhooks *w = a->lane->webhooks;
-    const struct webhook *h = a->request.webhook;
-    struct request_headers headers;
-    char pool[UUID_TEXT_LEN + 1];
-    int64_t timeout_ms = h->policy.timeout_ms > 0 ? h->policy.timeout_ms : w->conf.timeout_ms;
-    struct http_client_request request = {
-        .url = &h->target,
-        .method = "POST",
-        .timeout_ms = timeout_ms > 0 && timeout_ms < ATTEMPT_DEADLINE_MAX_MS
-                          ? timeout_ms
-                          : ATTEMPT_DEADLINE_MAX_MS,
-        .max_response_bytes = ANSWER_BODY_MAX_BYTES,
-        .pool = uuid_format(&h->uuid, pool),
-        .ca = h->policy.ca,
-        .client_certificate = h->policy.client_certificate,
-    };
-    request_fill(&a->request, &headers, &request);
     a->record.started_at_ns = clock_wall_ns();
-    set_state(a, ATTEMPT_SEND);
-    a->exchange = http_client_start(w->conf.client, &request, on_result, a);
+    answer_describe_unreadable(&a->record, failure);
+    if (is_final) {
+        answer_set_class(&a->record, "template");
+        a->verdict.is_final = a->verdict.lane.is_neutral = true;
+    }
+    request_done(&a->request);
+    a->was_unreadable = true;
+    complete(a);
 }
 
 /* The request is ready, or cannot be made. */
@@ -249,21 +247,20 @@ on_request(void *arg)
 {
     struct attempt *a = arg;
     struct webhooks *w = a->lane->webhooks;
-    const char *failure = request_failure(&a->request);
+    bool is_final;
+    const char *failure = request_failure(&a->request, &is_final);
     if (registry_find(w, &a->lane->uuid) == NULL) {
         attempt_cancel(a); /* deleted in this turn */
         return;
     }
-    if (failure == NULL) {
-        send_request(a);
-        request_done(&a->request); /* the client has copied it */
+    if (failure != NULL) {
+        complete_unsent(a, failure, is_final);
         return;
     }
     a->record.started_at_ns = clock_wall_ns();
-    answer_describe_unreadable(&a->record, failure);
-    request_done(&a->request);
-    a->was_unreadable = true;
-    complete(a);
+    set_state(a, ATTEMPT_SEND);
+    a->sending = sending_start(w, &a->request, on_result, a);
+    request_done(&a->request); /* what is sent was copied */
 }
 
 void
@@ -284,7 +281,6 @@ attempt_start(struct lane *l, const struct due *due, struct pause *pause)
             {.dns_us = -1, .connect_us = -1, .tls_us = -1, .first_byte_us = -1, .total_us = -1},
         .waiter = {.fn = on_recorded, .arg = a},
     };
-    loop_timer_init(&a->timer, w->conf.loop, on_retry, a);
     l->attempts = a;
     l->n_attempts++;
     const struct webhook *h = registry_find(w, &l->uuid); /* a lane without one starts nothing */

@@ -15,8 +15,7 @@
  *  attempt_cancel            BUILD, SEND, RETRY -> LEAVE */
 #include "webhook/answer.h"
 #include "webhook/record.h"
-#include "webhook/request.h"
-#include "webhook/verdict.h"
+#include "webhook/sending.h"
 
 struct lane;
 struct pause;
@@ -38,9 +37,10 @@ struct attempt {
     int64_t due_at_ms;      /* of its due row */
     struct pause *pause;    /* the queue waits for it; NULL: it does not */
     struct request request; /* BUILD only */
-    struct http_exchange *exchange;
+    struct sending *sending;
     struct attempt_record record;
-    struct buf answer; /* what the record keeps of the response */
+    struct buf answer;  /* what the record keeps of the response */
+    struct buf settled; /* and of the recipients */
     enum http_outcome outcome;
     bool is_first, was_unreadable;
     struct verdict verdict;

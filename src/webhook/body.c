@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "webhook/event_lines.h"
 #include "webhook/owe.h"
 #include "webhook/state.h"
 
@@ -18,7 +19,7 @@ enum {
 /* Which bytes: bodies with the same spec are the same. */
 struct body_spec {
     uint64_t event;
-    uint32_t first_line, n_lines, selection, part, n_parts;
+    struct format_part part;
     enum webhook_format format;
     bool is_gzipped, keeps_plain;
 };
@@ -58,7 +59,6 @@ facts_of(const struct webhooks *w, const struct body *b)
         .format = b->spec.format,
         .event = &b->record,
         .part = b->spec.part,
-        .n_parts = b->spec.n_parts,
         .words = &w->conf.words,
     };
 }
@@ -92,7 +92,7 @@ struct pass {
 static bool
 is_selected(const struct body *b, const struct pass *p)
 {
-    return b->line >= b->spec.first_line &&
+    return b->line >= b->spec.part.first_line &&
            (p->selection.data == NULL || selection_has(p->selection, (uint32_t) b->line));
 }
 
@@ -148,28 +148,17 @@ get_part(const struct body *b, struct store_txn *txn, uint32_t index, struct str
     return rc == 0 ? STORE_ECORRUPT : rc;
 }
 
-/* Puts the cursor at the stored part that holds the first wanted line. Parts of version 1 do not
- * tell their lines' numbers: then it stays at the start. 0 or negative. */
+/* Puts the cursor at the stored part that holds the first wanted line. 0 or negative. */
 static int
 seek_first(struct body *b, struct store_txn *txn)
 {
-    uint32_t low = 0, high = b->record.n_parts;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2, line;
-        struct str part;
-        int rc = get_part(b, txn, middle, &part);
-        if (rc < 0)
-            return rc;
-        if (!lines_first(part, &line))
-            return 0;
-        if (line <= b->spec.first_line) {
-            low = middle;
-            b->line = line;
-        } else {
-            high = middle;
-        }
-    }
-    b->part = low;
+    struct event_part part;
+    int rc =
+        event_lines_seek(txn, b->spec.event, b->record.n_parts, b->spec.part.first_line, &part);
+    if (rc < 0)
+        return rc;
+    b->part = part.index;
+    b->line = part.first_line;
     return 0;
 }
 
@@ -207,13 +196,13 @@ feed_parts(struct body *b, struct store_txn *txn, const struct pass *p)
 static int
 open_pass(const struct webhooks *w, const struct body *b, struct store_txn *txn, struct pass *ret)
 {
-    uint64_t end = (uint64_t) b->spec.first_line + b->spec.n_lines;
+    uint64_t end = (uint64_t) b->spec.part.first_line + b->spec.part.n_lines;
     ret->facts = facts_of(w, b);
     ret->selection = STR_NULL;
     ret->end = end < b->record.n_lines ? end : b->record.n_lines;
-    if (b->spec.selection == 0)
+    if (b->spec.part.selection == 0)
         return 0;
-    int rc = selection_get(txn, b->spec.event, b->spec.selection, &ret->selection);
+    int rc = selection_get(txn, b->spec.event, b->spec.part.selection, &ret->selection);
     return rc == 0 ? STORE_ECORRUPT : rc < 0 ? rc : 0;
 }
 
@@ -360,15 +349,18 @@ spec_of(const struct delivery_record *d, const struct webhook_policy *policy)
     bool gzipped = is_gzipped(policy);
     return (struct body_spec){
         .event = d->event,
-        .first_line = d->first_line,
-        .n_lines = d->n_lines,
-        .selection = d->selection,
-        .part = d->part,
-        .n_parts = d->n_parts,
+        .part = format_part_of(d),
         .format = policy->format,
         .is_gzipped = gzipped,
         .keeps_plain = !gzipped || policy->n_secrets > 0,
     };
+}
+
+static bool
+is_same_part(const struct format_part *a, const struct format_part *b)
+{
+    return a->part == b->part && a->n_parts == b->n_parts && a->first_line == b->first_line &&
+           a->n_lines == b->n_lines && a->selection == b->selection && a->is_other == b->is_other;
 }
 
 /* A body that keeps its plain text serves those who do not need it too. */
@@ -376,11 +368,9 @@ static bool
 serves(const struct body *b, const struct body_spec *s)
 {
     const struct body_spec *own = &b->spec;
-    return b->state != BODY_FAILED && own->event == s->event && own->part == s->part &&
-           own->n_parts == s->n_parts && own->first_line == s->first_line &&
-           own->n_lines == s->n_lines && own->selection == s->selection &&
-           own->format == s->format && own->is_gzipped == s->is_gzipped &&
-           own->keeps_plain >= s->keeps_plain;
+    return b->state != BODY_FAILED && own->event == s->event &&
+           is_same_part(&own->part, &s->part) && own->format == s->format &&
+           own->is_gzipped == s->is_gzipped && own->keeps_plain >= s->keeps_plain;
 }
 
 static struct body *
@@ -401,7 +391,7 @@ static uint64_t
 expected_bytes(const struct body *b)
 {
     uint64_t lines = b->record.n_lines;
-    uint64_t held = b->spec.n_lines < lines ? b->spec.n_lines : lines;
+    uint64_t held = b->spec.part.n_lines < lines ? b->spec.part.n_lines : lines;
     return lines == 0 ? 0 : b->record.n_bytes / lines * held;
 }
 

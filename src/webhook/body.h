@@ -9,7 +9,8 @@
 
 enum {
     BODY_AT_ONCE_BYTES = 16 * 1024, /* smaller events are built without a slice */
-    BODIES_IDLE_MAX = 32,           /* small bodies kept for whoever wants them next */
+    BODIES_IDLE_MAX = 128,          /* small bodies kept for whoever wants them next: as many
+                                       events as lanes may be apart at no cost */
 };
 
 enum body_state { BODY_BUILDING, BODY_READY, BODY_FAILED };

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/digest.h"
+#include "webhook/organization.h"
 #include "webhook/owed.h"
 #include "webhook/registration.h"
 #include "webhook/secret.h"
@@ -58,7 +59,7 @@ find(struct webhooks *w, struct str id, struct err *err)
 {
     struct uuid uuid;
     const struct webhook *h = uuid_parse(id, &uuid, NULL) ? registry_find(w, &uuid) : NULL;
-    if (h != NULL && !webhook_is_of_main_door(h))
+    if (h != NULL && (h->origin == WEBHOOK_REPORTS || h->origin == WEBHOOK_CALLBACK))
         return h;
     struct buf message = BUF_INIT;
     buf_add_cstr(&message, "Webhook `");
@@ -379,6 +380,31 @@ callbacks_take_url(struct webhooks *w, const struct callback_url *u, struct uuid
 
 /* --- events ---------------------------------------------------------------------------------- */
 
+/* The same to organisations, in their envelope. */
+static int
+tell_organizations(struct webhooks *w, struct store_txn *txn, enum callback_event event,
+                   struct str data)
+{
+    static const enum catalog_event types[CALLBACK_EVENTS] = {
+        [CALLBACK_COMPLETED] = CATALOG_REPORT_COMPLETED,
+        [CALLBACK_FAILED] = CATALOG_REPORT_FAILED,
+        [CALLBACK_CANCELED] = CATALOG_REPORT_CANCELED,
+    };
+    if ((organization_wanted(w) & CATALOG_BIT(types[event])) == 0)
+        return 0;
+    struct json_doc *doc = json_parse(data, NULL);
+    const struct json *id = doc == NULL ? NULL : json_get_c(json_root(doc), "taskId");
+    struct organization_event e = {
+        .type = types[event],
+        .subject_type = STR("report"),
+        .subject_id = id == NULL ? STR("") : json_string(id),
+        .metadata = data,
+    };
+    int rc = organization_emit(w, txn, &e, NULL);
+    json_doc_free(doc);
+    return rc;
+}
+
 int
 callbacks_emit(struct webhooks *w, struct store_txn *txn, enum callback_event event,
                struct str data, const struct uuid *also)
@@ -386,5 +412,6 @@ callbacks_emit(struct webhooks *w, struct store_txn *txn, enum callback_event ev
     struct emission e = {.type = event_types[event], .data = data};
     if (!uuid_is_nil(also))
         e.also = also;
-    return event_emit(w, txn, &e, NULL);
+    int rc = event_emit(w, txn, &e, NULL);
+    return rc < 0 ? rc : tell_organizations(w, txn, event, data);
 }

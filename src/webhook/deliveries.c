@@ -51,7 +51,10 @@ struct delivery_listing {
     struct delivery_query query;
     bool is_all; /* nothing is filtered: rows that are not shown need not be read */
     bool has_begun;
-    uint64_t at; /* the next sequence number to look at, in the direction of reading */
+    struct {
+        uint64_t at; /* the next sequence number to look at, in the direction of reading */
+        bool is_through;
+    } lanes[DELIVERY_QUERY_WEBHOOKS_MAX];
     uint64_t total, shown, first, next;
     bool has_first, has_next;
     uint64_t seen_event; /* the last event that was looked at: its answer */
@@ -78,6 +81,7 @@ matches(struct delivery_listing *l, struct store_txn *txn, const struct delivery
     const struct delivery_query *q = &l->query;
     return (q->states == 0 || (q->states & (1u << d->state)) != 0) &&
            d->created_at_ns >= q->since_ns && d->created_at_ns < q->until_ns &&
+           (q->event_line == 0 || q->event_line == d->first_line + 1) &&
            is_of_event(l, txn, d->event);
 }
 
@@ -90,7 +94,8 @@ delivery_listing_new(struct webhooks *w, const struct delivery_query *q)
     *l = (struct delivery_listing){.webhooks = w, .query = *q};
     l->is_all =
         q->states == 0 && !q->has_event && q->since_ns == INT64_MIN && q->until_ns == INT64_MAX;
-    l->at = q->is_ascending ? 0 : UINT64_MAX;
+    for (size_t i = 0; i < q->n_webhooks; i++)
+        l->lanes[i].at = q->is_ascending ? 0 : UINT64_MAX;
     return l;
 }
 
@@ -175,12 +180,13 @@ take_row(struct delivery_listing *l, struct store_txn *txn, uint64_t delivery, s
     return 0;
 }
 
-/* The first row in the direction of reading: 1 / 0 / negative. */
+/* The first row of a webhook in the direction of reading, possibly another webhook's: 1 / 0 /
+ * negative. */
 static int
-seek(const struct delivery_listing *l, struct store_cursor *c)
+seek(const struct delivery_listing *l, size_t lane, struct store_cursor *c)
 {
     uint8_t key[KEY_SEQUENCE_LEN];
-    struct str wanted = key_sequence(key, &l->query.webhook, l->at);
+    struct str wanted = key_sequence(key, &l->query.webhooks[lane], l->lanes[lane].at);
     int rc = store_cursor_seek(c, wanted);
     if (rc < 0 || l->query.is_ascending)
         return rc;
@@ -209,58 +215,121 @@ write_end(const struct delivery_listing *l, struct buf *out)
     buf_add_char(out, '}');
 }
 
-/* The row under the cursor, when it is one of the webhook's: 1 / 0 / negative. */
+/* One piece: a cursor a webhook, each at its next row. */
+struct piece {
+    struct delivery_listing *listing;
+    struct store_txn *txn;
+    struct store_cursor cursors[DELIVERY_QUERY_WEBHOOKS_MAX];
+    uint64_t deliveries[DELIVERY_QUERY_WEBHOOKS_MAX]; /* of that row */
+};
+
+/* What the cursor of a webhook has come to; found: as of seek. 0 or negative. */
 static int
-take_current(struct delivery_listing *l, const struct store_cursor *c, struct buf *out)
+look(struct piece *p, size_t lane, int found)
 {
-    struct uuid webhook;
-    uint64_t sequence;
-    if (!key_sequence_read(c->key, &webhook, &sequence))
+    struct delivery_listing *l = p->listing;
+    const struct store_cursor *c = &p->cursors[lane];
+    struct uuid webhook = UUID_NIL;
+    uint64_t sequence = 0;
+    if (found < 0)
+        return found;
+    if (found == 1 && !key_sequence_read(c->key, &webhook, &sequence))
         return STORE_ECORRUPT;
-    if (!uuid_equal(&webhook, &l->query.webhook))
+    if (found == 0 || !uuid_equal(&webhook, &l->query.webhooks[lane])) {
+        l->lanes[lane].is_through = true;
         return 0;
-    l->at = sequence;
-    int rc = take_row(l, c->txn, key_read_u64(c->value, 0), out);
-    return rc < 0 ? rc : 1;
+    }
+    l->lanes[lane].at = sequence;
+    p->deliveries[lane] = key_read_u64(c->value, 0);
+    return 0;
+}
+
+static int
+piece_open(struct piece *p)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < p->listing->query.n_webhooks; i++) {
+        if (p->listing->lanes[i].is_through)
+            continue;
+        rc = store_cursor_open(&p->cursors[i], p->txn, TABLE_WEBHOOK_DELIVERIES);
+        if (rc == 0)
+            rc = look(p, i, seek(p->listing, i, &p->cursors[i]));
+    }
+    return rc;
+}
+
+static void
+piece_close(struct piece *p)
+{
+    for (size_t i = 0; i < p->listing->query.n_webhooks; i++)
+        store_cursor_close(&p->cursors[i]);
+}
+
+/* The webhook whose delivery comes next; as many as there are webhooks at the end. */
+static size_t
+next_lane(const struct piece *p)
+{
+    const struct delivery_listing *l = p->listing;
+    size_t best = l->query.n_webhooks;
+    for (size_t i = 0; i < l->query.n_webhooks; i++) {
+        if (l->lanes[i].is_through)
+            continue;
+        bool is_before = best < l->query.n_webhooks && p->deliveries[i] < p->deliveries[best];
+        if (best == l->query.n_webhooks || is_before == l->query.is_ascending)
+            best = i;
+    }
+    return best;
+}
+
+static int
+step_lane(struct piece *p, size_t lane)
+{
+    struct delivery_listing *l = p->listing;
+    bool up = l->query.is_ascending;
+    uint64_t at = l->lanes[lane].at;
+    if (up ? at == UINT64_MAX : at == 0) {
+        l->lanes[lane].is_through = true;
+        return 0;
+    }
+    l->lanes[lane].at = up ? at + 1 : at - 1;
+    return look(p, lane,
+                up ? store_cursor_next(&p->cursors[lane]) : store_cursor_prev(&p->cursors[lane]));
 }
 
 /* 1 when time or room is up, 0 at the end, negative. */
 static int
-scan(struct delivery_listing *l, struct store_cursor *c, struct buf *out,
-     const struct delivery_budget *budget)
+scan(struct piece *p, struct buf *out, const struct delivery_budget *budget)
 {
-    bool up = l->query.is_ascending;
-    int rc = seek(l, c);
-    for (unsigned n = 1; rc == 1; n++) {
-        rc = take_current(l, c, out);
-        if (rc != 1)
-            break;
-        if (up ? l->at == UINT64_MAX : l->at == 0)
+    struct delivery_listing *l = p->listing;
+    for (unsigned n = 1;; n++) {
+        size_t lane = next_lane(p);
+        if (lane == l->query.n_webhooks)
             return 0;
-        l->at += up ? 1 : UINT64_MAX; /* the next one */
+        int rc = take_row(l, p->txn, p->deliveries[lane], out);
+        if (rc == 0)
+            rc = step_lane(p, lane);
+        if (rc < 0)
+            return rc;
         if (n % CLOCK_EVERY == 0 && is_full(out, budget))
             return 1;
-        rc = up ? store_cursor_next(c) : store_cursor_prev(c);
     }
-    return rc;
 }
 
 int
 delivery_listing_step(struct delivery_listing *l, struct buf *out,
                       const struct delivery_budget *budget)
 {
-    struct store_cursor c = {0};
-    struct store_txn *txn = turn_read(l->webhooks->conf.turn);
-    if (txn == NULL)
+    struct piece p = {.listing = l, .txn = turn_read(l->webhooks->conf.turn)};
+    if (p.txn == NULL)
         return STORE_EIO;
     if (!l->has_begun)
         buf_add_cstr(out, "{\"results\":[");
     l->has_begun = true;
-    int rc = store_cursor_open(&c, txn, TABLE_WEBHOOK_DELIVERIES);
+    int rc = piece_open(&p);
     if (rc == 0)
-        rc = scan(l, &c, out, budget);
-    store_cursor_close(&c);
-    store_abort(txn);
+        rc = scan(&p, out, budget);
+    piece_close(&p);
+    store_abort(p.txn);
     if (rc == 0)
         write_end(l, out);
     return rc;

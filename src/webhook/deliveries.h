@@ -5,11 +5,14 @@
 
 /* --- listing the deliveries of a webhook ------------------------------------------------------ */
 
+enum { DELIVERY_QUERY_WEBHOOKS_MAX = 10 };
 struct delivery_query {
-    struct uuid webhook;
+    struct uuid webhooks[DELIVERY_QUERY_WEBHOOKS_MAX]; /* theirs, all together */
+    size_t n_webhooks;
     uint32_t states; /* bit an enum delivery_state; 0: all */
     bool has_event, has_from, is_ascending;
     struct uuid event;
+    uint32_t event_line; /* of an event that is told line by line, its number from 1; 0: any */
     int64_t since_ns, until_ns; /* created in [since, until); INT64_MIN, INT64_MAX: open */
     uint64_t limit, from;       /* from: the number of the first delivery to show */
 };

@@ -2,6 +2,9 @@
 #include "webhook/delivery_json.h"
 
 #include "codec/digest.h"
+#include "webhook/event_catalog.h"
+#include "webhook/event_lines.h"
+#include "webhook/format.h"
 #include "webhook/policy.h"
 
 enum { UTF8_SEQUENCE_MAX = 4 };
@@ -64,15 +67,36 @@ put_time(struct json_out *j, const char *name, int64_t wall_ns)
     json_put_time(j, wall_ns);
 }
 
+/* Of an organisation's webhook: a single line, which is an event of its own. */
 static void
-put_event(struct json_out *j, struct store_txn *txn, uint64_t event, uint32_t n_tasks)
+put_organization_event(struct json_out *j, struct store_txn *txn, const struct delivery_record *d,
+                       const struct event_record *e)
+{
+    char id[FORMAT_ID_CAP];
+    struct line_view line;
+    bool is_known = event_lines_get(txn, d->event, e->n_parts, d->first_line, &line) == 1 &&
+                    line.kind < CATALOG_EVENTS;
+    put_text(j, "eventId", format_line_id(id, e, d->first_line));
+    put_text(j, "eventType", is_known ? catalog_event_name((enum catalog_event) line.kind) : NULL);
+    put_number(j, "channel", d->webhook.bytes[sizeof(d->webhook.bytes) - 1]);
+    put_text(j, "batchUid", NULL);
+    put_number(j, "tasks", 0);
+}
+
+static void
+put_event(struct json_out *j, struct store_txn *txn, const struct delivery_record *d)
 {
     struct event_record e;
-    if (event_get(txn, event, &e) != 1) { /* removed while we read, or not readable */
+    uint32_t n_tasks = d->n_tasks;
+    if (event_get(txn, d->event, &e) != 1) { /* removed while we read, or not readable */
         put_text(j, "eventId", NULL);
         put_text(j, "eventType", NULL);
         put_text(j, "batchUid", NULL);
         put_number(j, "tasks", n_tasks == DELIVERY_ALL_LINES ? 0 : n_tasks);
+        return;
+    }
+    if (e.type == EVENT_ORGANIZATION) {
+        put_organization_event(j, txn, d, &e);
         return;
     }
     put_uuid(j, "eventId", &e.id);
@@ -104,7 +128,7 @@ delivery_put_fields(struct json_out *j, struct store_txn *txn, uint64_t delivery
 {
     put_number_text(j, "id", delivery);
     put_uuid(j, "webhookUuid", &d->webhook);
-    put_event(j, txn, d->event, d->n_tasks);
+    put_event(j, txn, d);
     put_number(j, "sequence", d->sequence);
     put_text(j, "state", delivery_state_name(d->state));
     put_text(j, "cause", delivery_cause_name((enum delivery_cause) d->cause));
@@ -183,6 +207,27 @@ put_body(struct json_out *j, const struct attempt_record *a)
     json_put_bool(j, a->is_body_cut);
 }
 
+/* Whom the channel has reached by then, where it has several. */
+static void
+put_recipients(struct json_out *j, struct str settled)
+{
+    struct str line;
+    if (settled.len == 0)
+        return;
+    json_key(j, "recipients");
+    json_begin_array(j);
+    while (str_split(&settled, '\n', &line)) {
+        if (line.len < 2)
+            continue;
+        json_begin_object(j);
+        json_key(j, "recipient");
+        json_put_str(j, str_slice(line, 1, line.len));
+        put_text(j, "state", line.data[0] == '+' ? "accepted" : "given up");
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
 void
 attempt_put_json(struct json_out *j, uint32_t number, const struct attempt_record *a)
 {
@@ -202,5 +247,6 @@ attempt_put_json(struct json_out *j, uint32_t number, const struct attempt_recor
     put_timings(j, a);
     put_headers(j, a->response_headers);
     put_body(j, a);
+    put_recipients(j, a->settled);
     json_end_object(j);
 }

@@ -1,9 +1,6 @@
 /* The checks on a webhook before it is registered, in upstream's order and words
  * (contract 7.2, 7.3), and three of our own: headers that the sender sets, and two sizes. Touches
  * no state. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "net/url.h"
 #include "webhook/settings.h"
 #include "webhook/webhook.h"
@@ -131,22 +128,6 @@ draft_check(const struct webhook_draft *d, struct err *err)
             return -1;
     }
     return check_url(d->url, err);
-}
-
-bool
-url_literal_address(const struct url *u, struct sockaddr_storage *ret)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *) ret;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) ret;
-    *ret = (struct sockaddr_storage){0};
-    if (u->host_is_ipv4) {
-        v4->sin_family = AF_INET;
-        return inet_pton(AF_INET, u->host, &v4->sin_addr) == 1;
-    }
-    if (!u->host_is_ipv6)
-        return false;
-    v6->sin6_family = AF_INET6;
-    return inet_pton(AF_INET6, u->host, &v6->sin6_addr) == 1;
 }
 
 static bool

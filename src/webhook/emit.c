@@ -7,7 +7,6 @@
 #include "webhook/owe.h"
 #include "webhook/state.h"
 
-/* Whom to wake when the commit is durable. */
 struct emitted {
     struct emitted *next;
     struct webhooks *webhooks;
@@ -48,6 +47,29 @@ emit_close(struct webhooks *w)
     }
 }
 
+struct emitted *
+emitted_new(struct webhooks *w, size_t max)
+{
+    struct emitted *m = mem_new(1, sizeof(*m) + max * sizeof(m->to[0]));
+    m->webhooks = w;
+    m->waiter = (struct turn_waiter){.fn = on_committed, .arg = m};
+    return m;
+}
+
+void
+emitted_add(struct emitted *m, const struct uuid *webhook)
+{
+    m->to[m->n++] = *webhook;
+}
+
+void
+emitted_wait(struct emitted *m)
+{
+    m->next = m->webhooks->outbox.emitted;
+    m->webhooks->outbox.emitted = m;
+    turn_wait(m->webhooks->conf.turn, &m->waiter);
+}
+
 static bool
 is_recipient(const struct webhook *h, const struct emission *e)
 {
@@ -79,19 +101,17 @@ find_also(struct webhooks *w, const struct emission *e, struct emitted *m)
             also = NULL;
     }
     if (also != NULL)
-        m->to[m->n++] = also->uuid;
+        emitted_add(m, &also->uuid);
 }
 
 static struct emitted *
 find_recipients(struct webhooks *w, const struct emission *e)
 {
     const struct registry *r = &w->registry;
-    struct emitted *m = mem_new(1, sizeof(*m) + (r->n + 1) * sizeof(m->to[0]));
-    m->webhooks = w;
-    m->waiter = (struct turn_waiter){.fn = on_committed, .arg = m};
+    struct emitted *m = emitted_new(w, r->n + 1);
     for (size_t i = 0; i < r->n; i++) {
         if (is_recipient(r->items[i], e))
-            m->to[m->n++] = r->items[i]->uuid;
+            emitted_add(m, &r->items[i]->uuid);
     }
     find_also(w, e, m);
     return m;
@@ -169,8 +189,6 @@ event_emit(struct webhooks *w, struct store_txn *txn, const struct emission *e,
         free(m);
         return rc;
     }
-    m->next = w->outbox.emitted;
-    w->outbox.emitted = m;
-    turn_wait(w->conf.turn, &m->waiter);
+    emitted_wait(m);
     return 0;
 }

@@ -1,6 +1,7 @@
 #pragma once
 /* What is said of a field that is not as it must be, in upstream's words (contract 1.6). A path is
- * "" for the whole body, ".headers", ".types[3]". Private to the folder. Each returns -1. */
+ * "" for the whole body, ".headers", ".types[3]". Of this
+ * folder and of inbound/. Each returns -1. */
 #include "base/err.h"
 #include "codec/json.h"
 

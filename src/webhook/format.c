@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "codec/json.h"
+#include "webhook/event_catalog.h"
 #include "webhook/webhook.h"
 
 static const char *const content_types[WEBHOOK_FORMATS] = {
@@ -12,6 +13,7 @@ static const char *const content_types[WEBHOOK_FORMATS] = {
     [FORMAT_JSON] = "application/json",
     [FORMAT_CLOUDEVENTS] = "application/cloudevents-batch+json",
     [FORMAT_FLAT] = "application/json",
+    [FORMAT_ENVELOPE] = "application/json",
 };
 
 const char *
@@ -20,15 +22,37 @@ format_content_type(enum webhook_format f)
     return content_types[f];
 }
 
-const char *
-format_id(char out[FORMAT_ID_CAP], const struct event_record *e, uint32_t part, uint32_t n_parts)
+struct format_part
+format_part_of(const struct delivery_record *d)
 {
-    char id[UUID_TEXT_LEN + 1];
-    if (n_parts > 1)
-        (void) snprintf(out, FORMAT_ID_CAP, "%s.%u", uuid_format(&e->id, id), part);
-    else
-        (void) uuid_format(&e->id, out);
+    return (struct format_part){
+        .part = d->part,
+        .n_parts = d->n_parts,
+        .first_line = d->first_line,
+        .n_lines = d->n_lines,
+        .selection = d->selection,
+        .is_other = d->cause == CAUSE_REPLAY_OTHER,
+    };
+}
+
+const char *
+format_id(char out[FORMAT_ID_CAP], const struct event_record *e, const struct format_part *p)
+{
+    (void) uuid_format(&e->id, out);
+    char *end = out + UUID_TEXT_LEN;
+    size_t room = FORMAT_ID_CAP - UUID_TEXT_LEN;
+    if (p->is_other)
+        (void) snprintf(end, room, ".s%u.%u-%u", p->selection, p->first_line + 1,
+                        p->first_line + p->n_lines);
+    else if (p->n_parts > 1)
+        (void) snprintf(end, room, ".%u", p->part);
     return out;
+}
+
+const char *
+format_line_id(char out[FORMAT_ID_CAP], const struct event_record *e, uint32_t line)
+{
+    return format_id(out, e, &(struct format_part){.part = line + 1, .n_parts = e->n_lines});
 }
 
 static bool
@@ -51,16 +75,16 @@ begin_envelope(struct buf *out, const struct format_facts *f)
     struct json_out j = json_out(out);
     json_begin_object(&j);
     json_key(&j, "id");
-    json_put_cstr(&j, format_id(id, f->event, f->part, f->n_parts));
+    json_put_cstr(&j, format_id(id, f->event, &f->part));
     json_key(&j, "type");
     json_put_cstr(&j, event_type_name(f->event->type));
     json_key(&j, "time");
     json_put_time(&j, f->event->created_at_ns);
-    if (f->n_parts > 1) {
+    if (f->part.n_parts > 1) {
         json_key(&j, "part");
-        json_put_u64(&j, f->part);
+        json_put_u64(&j, f->part.part);
         json_key(&j, "parts");
-        json_put_u64(&j, f->n_parts);
+        json_put_u64(&j, f->part.n_parts);
     }
     if (!has_tasks(f)) {
         json_key(&j, "data");
@@ -121,10 +145,33 @@ begin_cloudevent(struct buf *out, const struct format_facts *f, const struct lin
     json_key(&j, "data");
 }
 
+/* The line goes on where this ends, and closes the object. */
+static void
+begin_organization_event(struct buf *out, const struct format_facts *f,
+                         const struct line_view *line, uint32_t number)
+{
+    char id[FORMAT_ID_CAP];
+    struct json_out j = json_out(out);
+    json_begin_object(&j);
+    json_key(&j, "event_id");
+    json_put_cstr(&j, format_line_id(id, f->event, number));
+    json_key(&j, "event_type");
+    json_put_cstr(&j, line->kind < CATALOG_EVENTS
+                          ? catalog_event_name((enum catalog_event) line->kind)
+                          : "unknown");
+    json_key(&j, "occurred_at");
+    json_put_time(&j, f->event->created_at_ns);
+    buf_add_char(out, ',');
+}
+
 void
 format_before(struct buf *out, const struct format_facts *f, const struct line_view *line,
               uint32_t number, bool is_first)
 {
+    if (f->format == FORMAT_ENVELOPE) {
+        begin_organization_event(out, f, line, number);
+        return;
+    }
     if (f->format != FORMAT_NDJSON && f->format != FORMAT_FLAT && !is_first)
         buf_add_char(out, ',');
     if (f->format == FORMAT_CLOUDEVENTS)

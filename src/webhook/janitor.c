@@ -195,9 +195,8 @@ remove_lines(struct webhooks *w, struct store_txn *txn, uint64_t event, uint32_t
     return rc < 0 ? rc : 0;
 }
 
-/* One delivery less refers to the event; the last one takes it along. */
-static int
-release_event(struct webhooks *w, struct store_txn *txn, uint64_t event)
+int
+janitor_release_event(struct webhooks *w, struct store_txn *txn, uint64_t event)
 {
     uint8_t key[8];
     struct event_record e;
@@ -244,7 +243,7 @@ remove_delivery(struct webhooks *w, struct store_txn *txn, uint64_t delivery,
     if (rc >= 0)
         rc = store_delete(txn, TABLE_WEBHOOK_DELIVERIES,
                           key_sequence(sequence_key, &d->webhook, d->sequence));
-    return rc < 0 ? rc : release_event(w, txn, d->event);
+    return rc < 0 ? rc : janitor_release_event(w, txn, d->event);
 }
 
 /* Whether more is kept than wanted, whatever its age. */

@@ -29,4 +29,6 @@ void janitor_close(struct webhooks *w);
 void janitor_discard_orphans(struct webhooks *w); /* a webhook was deleted */
 /* Lines of an event that has no row (any more). */
 void janitor_trash_lines(struct webhooks *w, uint64_t event);
+/* One delivery less refers to the event; the last one takes it along. 0 or negative. */
+int janitor_release_event(struct webhooks *w, struct store_txn *txn, uint64_t event);
 void janitor_count_finished(struct webhooks *w); /* an attempt was recorded */

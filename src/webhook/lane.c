@@ -53,6 +53,9 @@ on_timer(void *arg)
 static void
 look_soon(struct lane *l)
 {
+    if (l->looks_soon)
+        return;
+    l->looks_soon = true;
     loop_timer_set_ms(&l->timer, 0);
 }
 
@@ -239,8 +242,10 @@ start_picks(struct lane *l, const struct webhook *h, const struct picks *picks,
 static void
 look_again_in(struct lane *l, int64_t wait_ms)
 {
-    if (wait_ms >= 0 && !l->webhooks->is_stopping)
-        loop_timer_set_ms(&l->timer, wait_ms < LANE_TIMER_MAX_MS ? wait_ms : LANE_TIMER_MAX_MS);
+    if (wait_ms < 0 || l->webhooks->is_stopping)
+        return;
+    l->looks_soon = false;
+    loop_timer_set_ms(&l->timer, wait_ms < LANE_TIMER_MAX_MS ? wait_ms : LANE_TIMER_MAX_MS);
 }
 
 void
@@ -249,6 +254,7 @@ lane_pump(struct lane *l, const struct announcement *a)
     const struct webhook *h = registry_find(l->webhooks, &l->uuid);
     struct picks picks = {.wait_ms = -1};
     loop_timer_clear(&l->timer);
+    l->looks_soon = false;
     if (h == NULL)
         return;
     struct gate g = gate_of(l, h);
@@ -318,7 +324,7 @@ void
 lane_take_outcome(struct lane *l, const struct lane_outcome *o)
 {
     int64_t now_ms = lanes_now_ms(l->webhooks);
-    bool was_healthy = is_healthy(l);
+    bool was_healthy = is_healthy(l) && l->health.disable_at_ms == 0;
     enum lane_state before = state_at(l, now_ms);
     if (o->is_success)
         take_news(l, lane_state_succeed(&l->health));

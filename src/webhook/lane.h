@@ -37,6 +37,7 @@ struct lane {
     struct attempt *attempts; /* in flight, or waiting for their record to be stored */
     unsigned n_attempts;
     struct loop_timer timer; /* the next look at the store */
+    bool looks_soon;         /* the timer is set, and to now */
     struct log_limit log;
     struct webhook_stats stats;
 };

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 
 #include "codec/json.h"
+#include "webhook/event_lines.h"
+#include "webhook/organization.h"
 #include "webhook/outbox.h"
 #include "webhook/state.h"
 
@@ -19,7 +21,7 @@ add_target(struct buf *out, const struct lane *l)
 {
     const struct webhook *h = registry_find(l->webhooks, &l->uuid);
     if (h != NULL)
-        url_write_redacted(out, &h->target);
+        webhook_write_target(out, h);
 }
 
 void
@@ -69,11 +71,49 @@ put_time(struct json_out *j, const char *name, int64_t at_ms)
     json_put_time(j, at_ms * 1000000);
 }
 
+static const enum catalog_event catalog_events[EVENT_TYPES] = {
+    [EVENT_WEBHOOK_FAILING] = CATALOG_WEBHOOK_FAILING,
+    [EVENT_WEBHOOK_EXHAUSTED] = CATALOG_WEBHOOK_EXHAUSTED,
+    [EVENT_WEBHOOK_DISABLED] = CATALOG_WEBHOOK_DISABLED,
+    [EVENT_WEBHOOK_RECOVERED] = CATALOG_WEBHOOK_RECOVERED,
+    [EVENT_WEBHOOK_EXPIRED] = CATALOG_WEBHOOK_EXPIRED,
+};
+
+/* The same to organisations, in their envelope. */
+static int
+tell_organizations(struct lane *l, struct store_txn *txn, enum event_type type, struct str data)
+{
+    char uuid[UUID_TEXT_LEN + 1];
+    struct organization_event e = {
+        .type = catalog_events[type],
+        .subject_type = STR("webhook"),
+        .subject_id = str_from(uuid_format(&l->uuid, uuid)),
+        .metadata = data,
+        .about = &l->uuid,
+    };
+    if ((organization_wanted(l->webhooks) & CATALOG_BIT(e.type)) == 0)
+        return 0;
+    return organization_emit(l->webhooks, txn, &e, NULL);
+}
+
+/* Whether the delivery tells of a delivery: nothing is emitted about it. */
+static bool
+is_operational(struct store_txn *txn, const struct delivery_record *d, const struct event_record *e)
+{
+    struct line_view line;
+    if (e->type != EVENT_ORGANIZATION)
+        return event_type_is_operational((enum event_type) e->type);
+    return event_lines_get(txn, d->event, e->n_parts, d->first_line, &line) == 1 &&
+           line.kind >= CATALOG_WEBHOOK_FAILING && line.kind <= CATALOG_WEBHOOK_EXPIRED;
+}
+
 static int
 emit(struct lane *l, struct store_txn *txn, enum event_type type, struct buf *data)
 {
     struct emission e = {.type = type, .data = buf_str(data), .about = &l->uuid};
     int rc = buf_failed(data) ? STORE_EFULL : event_emit(l->webhooks, txn, &e, NULL);
+    if (rc == 0)
+        rc = tell_organizations(l, txn, type, buf_str(data));
     buf_done(data);
     return rc;
 }
@@ -131,7 +171,7 @@ lane_exhausted_emit(struct lane *l, struct store_txn *txn, uint64_t delivery,
     struct event_record e;
     char id[UUID_TEXT_LEN + 1];
     int rc = event_get(txn, d->event, &e);
-    if (rc != 1 || event_type_is_operational((enum event_type) e.type))
+    if (rc != 1 || is_operational(txn, d, &e))
         return rc < 0 && rc != STORE_ECORRUPT ? rc : 0;
     struct buf data = BUF_INIT;
     struct json_out j = json_out(&data);

@@ -87,12 +87,12 @@ judge_length(struct lane_health *h, int64_t now_ms)
     int64_t failing_ms = now_ms - h->failing_since_ms;
     if (h->disabled != LANE_ENABLED)
         return LANE_NEWS_NONE;
-    if (h->disable_at_ms == 0 && failing_ms >= LANE_FAILING_MAX_MS - LANE_WARNING_MS) {
+    if (h->disable_at_ms <= 0 && failing_ms >= LANE_FAILING_MAX_MS - LANE_WARNING_MS) {
         int64_t end_ms = h->failing_since_ms + LANE_FAILING_MAX_MS;
         h->disable_at_ms = end_ms > now_ms + LANE_WARNING_MS ? end_ms : now_ms + LANE_WARNING_MS;
         return LANE_NEWS_FAILING;
     }
-    if (h->disable_at_ms == 0 || now_ms < h->disable_at_ms ||
+    if (h->disable_at_ms <= 0 || now_ms < h->disable_at_ms ||
         h->failed_attempts < LANE_FAILURES_MIN)
         return LANE_NEWS_NONE;
     return lane_state_disable(h, LANE_DISABLED_FAILING, now_ms);
@@ -143,5 +143,5 @@ lane_state_disable(struct lane_health *h, enum lane_disabled reason, int64_t now
 void
 lane_state_enable(struct lane_health *h)
 {
-    *h = (struct lane_health){0};
+    *h = (struct lane_health){.disable_at_ms = LANE_DISABLE_WAS_TOLD};
 }

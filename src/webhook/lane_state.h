@@ -30,7 +30,7 @@
  *  lane_state_fail      HEALTHY, HELD, FAILING -> FAILING, HELD, DISABLED
  *  lane_state_succeed   any -> HEALTHY, but not what the receiver disabled on purpose
  *  lane_state_disable   any -> DISABLED
- *  lane_state_enable    DISABLED -> HEALTHY
+ *  lane_state_enable    DISABLED -> HEALTHY; the next success is told as its recovery
  *
  * Times are wall-clock milliseconds; they outlive the process. */
 #include <stdbool.h>
@@ -55,13 +55,16 @@ enum lane_disabled {
 };
 const char *lane_disabled_name(enum lane_disabled d);
 
+#define LANE_DISABLE_WAS_TOLD INT64_C(-1)
+
 /* What outlives a process. Zeroed: healthy. */
 struct lane_health {
     uint32_t failed_attempts; /* since the last success */
     int64_t failing_since_ms; /* the first of them; 0 with failed_attempts: not known */
     int64_t last_failed_ms;   /* the last of them */
     int64_t held_until_ms;    /* 0 or past: not held */
-    int64_t disable_at_ms;    /* announced by a warning; 0: not warned */
+    int64_t disable_at_ms; /* announced by a warning; 0: not warned. LANE_DISABLE_WAS_TOLD: it was
+                              disabled and enabled by hand, and has not had a success since */
     int64_t disabled_at_ms;
     enum lane_disabled disabled;
 };

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "webhook/event_lines.h"
 #include "webhook/owe.h"
 #include "webhook/state.h"
 
@@ -20,10 +21,7 @@ struct event_builder {
     struct webhooks *webhooks;
     struct listener *listeners;
     size_t n_listeners;
-    uint64_t event;
-    struct buf part; /* not stored yet */
-    uint32_t part_lines;
-    struct event_record record;
+    struct event_lines lines;
 };
 
 /* --- numbers --------------------------------------------------------------------------------- */
@@ -122,38 +120,11 @@ webhooks_event_begin(struct webhooks *w, uint32_t batch_uid)
         return NULL;
     struct event_builder *b = mem_new(1, sizeof(*b));
     b->webhooks = w;
-    b->event = w->outbox.next_event++;
-    b->record = (struct event_record){
+    b->lines.event = w->outbox.next_event++;
+    b->lines.record = (struct event_record){
         .id = uuid_v7(clock_wall_ms()), .type = EVENT_BATCH_FINISHED, .batch_uid = batch_uid};
     add_listeners(b);
     return b;
-}
-
-static int
-store_part(struct event_builder *b, struct store_txn *txn)
-{
-    uint8_t key[KEY_PART_LEN];
-    if (buf_failed(&b->part))
-        return STORE_EFULL;
-    if (b->part_lines == 0)
-        return 0;
-    int rc = store_append(txn, TABLE_EVENT_LINES, key_numbered(key, b->event, b->record.n_parts),
-                          buf_str(&b->part));
-    b->record.n_parts++;
-    b->part_lines = 0;
-    buf_clear(&b->part);
-    return rc;
-}
-
-static void
-add_line(struct event_builder *b, const struct line_view *line)
-{
-    if (b->part_lines == 0)
-        lines_begin(&b->part, b->record.n_lines);
-    lines_add(&b->part, line);
-    b->part_lines++;
-    b->record.n_lines++;
-    b->record.n_bytes += line->text.len + 1;
 }
 
 int
@@ -171,8 +142,7 @@ webhooks_event_add(void *builder, struct store_txn *txn, const struct event_line
             policy_wants(&l->webhook->policy, facts->index_uids, facts->kind, facts->status);
         plan_add(&l->plan, is_wanted, line.len + 1);
     }
-    add_line(b, &view);
-    return b->part.len < EVENT_PART_BYTES && !buf_failed(&b->part) ? 0 : store_part(b, txn);
+    return event_lines_add(&b->lines, txn, &view);
 }
 
 static void
@@ -183,7 +153,7 @@ builder_free(struct event_builder *b)
         plan_done(&b->listeners[i].plan);
     }
     free(b->listeners);
-    buf_done(&b->part);
+    event_lines_done(&b->lines);
     free(b);
 }
 
@@ -191,25 +161,12 @@ void
 webhooks_event_discard(void *builder)
 {
     struct event_builder *b = builder;
-    if (b->record.n_parts > 0)
-        janitor_trash_lines(b->webhooks, b->event);
+    if (b->lines.record.n_parts > 0)
+        janitor_trash_lines(b->webhooks, b->lines.event);
     builder_free(b);
 }
 
 /* --- finishing ------------------------------------------------------------------------------- */
-
-/* Parts were stored in earlier turns: if one of those was refused, the event would have a hole. */
-static int
-check_parts(const struct event_builder *b, struct store_txn *txn)
-{
-    uint8_t key[KEY_PART_LEN];
-    for (uint32_t i = 0; i < b->record.n_parts; i++) {
-        int rc = store_get(txn, TABLE_EVENT_LINES, key_numbered(key, b->event, i), NULL);
-        if (rc != 1)
-            return rc < 0 ? rc : STORE_EFULL;
-    }
-    return 0;
-}
 
 static struct listener *
 listener_of(const struct event_builder *b, const struct uuid *webhook)
@@ -229,11 +186,11 @@ owe(struct event_builder *b, struct store_txn *txn, const struct webhook *h,
     struct owing owing = {
         .webhooks = b->webhooks,
         .txn = txn,
-        .event = b->event,
+        .event = b->lines.event,
         .webhook = &h->uuid,
         .lane = &lane,
         .cause = CAUSE_EVENT,
-        .now_ns = b->record.created_at_ns,
+        .now_ns = b->lines.record.created_at_ns,
     };
     if (plan_n_parts(plan) == 0)
         return 0;
@@ -252,7 +209,7 @@ owe_newcomer(struct event_builder *b, struct store_txn *txn, const struct webhoo
     if (!policy_wants_event(&h->policy, EVENT_BATCH_FINISHED))
         return 0;
     plan_init(&plan, &h->policy, &b->webhooks->conf.payload);
-    int rc = plan_stored(&plan, txn, b->event, &b->record, &h->policy);
+    int rc = plan_stored(&plan, txn, b->lines.event, &b->lines.record, &h->policy);
     if (rc == 0)
         rc = owe(b, txn, h, &plan);
     plan_done(&plan);
@@ -269,8 +226,8 @@ owe_all(struct event_builder *b, struct store_txn *txn)
         const struct listener *l = listener_of(b, &r->items[i]->uuid);
         rc = l != NULL ? owe(b, txn, r->items[i], &l->plan) : owe_newcomer(b, txn, r->items[i]);
     }
-    b->record.first_delivery = first;
-    b->record.n_deliveries = b->record.n_kept =
+    b->lines.record.first_delivery = first;
+    b->lines.record.n_deliveries = b->lines.record.n_kept =
         (uint32_t) (b->webhooks->outbox.next_delivery - first);
     return rc;
 }
@@ -280,7 +237,7 @@ static bool
 is_wanted(const struct event_builder *b)
 {
     const struct registry *r = &b->webhooks->registry;
-    for (size_t i = 0; b->record.n_lines > 0 && i < r->n; i++) {
+    for (size_t i = 0; b->lines.record.n_lines > 0 && i < r->n; i++) {
         const struct listener *l = listener_of(b, &r->items[i]->uuid);
         if (l != NULL ? plan_n_parts(&l->plan) > 0
                       : policy_wants_event(&r->items[i]->policy, EVENT_BATCH_FINISHED))
@@ -317,18 +274,16 @@ outbox_count_event(struct webhooks *w, struct store_txn *txn, uint64_t event, ui
 static int
 write_event(struct event_builder *b, struct store_txn *txn)
 {
-    int rc = store_part(b, txn);
-    if (rc == 0)
-        rc = check_parts(b, txn);
-    b->record.created_at_ns = clock_wall_ns();
+    int rc = event_lines_finish(&b->lines, txn);
+    b->lines.record.created_at_ns = clock_wall_ns();
     if (rc == 0)
         rc = owe_all(b, txn);
-    if (rc == 0 && b->record.n_deliveries == 0)
+    if (rc == 0 && b->lines.record.n_deliveries == 0)
         return 0;
     if (rc == 0)
-        rc = event_put(txn, b->event, &b->record);
+        rc = event_put(txn, b->lines.event, &b->lines.record);
     if (rc == 0)
-        rc = outbox_count_event(b->webhooks, txn, b->event, b->record.n_bytes);
+        rc = outbox_count_event(b->webhooks, txn, b->lines.event, b->lines.record.n_bytes);
     return rc < 0 ? rc : 1;
 }
 
@@ -339,10 +294,10 @@ remember_finished(struct event_builder *b)
 {
     struct webhooks *w = b->webhooks;
     uint64_t refused;
-    if (outbox_take_finished(w, b->record.batch_uid, &refused))
+    if (outbox_take_finished(w, b->lines.record.batch_uid, &refused))
         janitor_trash_lines(w, refused);
     struct finished_event *f = mem_new(1, sizeof(*f));
-    *f = (struct finished_event){w->outbox.finished, b->record.batch_uid, b->event};
+    *f = (struct finished_event){w->outbox.finished, b->lines.record.batch_uid, b->lines.event};
     w->outbox.finished = f;
 }
 

@@ -14,8 +14,6 @@
 #include "webhook/registry.h"
 #include "webhook/webhook.h"
 
-enum { EVENT_PART_BYTES = 64 * 1024 };
-
 /* An event whose finishing commit was asked for; waits to be announced. */
 struct finished_event {
     struct finished_event *next;
@@ -66,8 +64,10 @@ struct owe_again {
     const struct webhook *webhook;
     struct lane_record *lane;
     int64_t now_ns;
+    uint64_t told_from; /* no delivery below this number was ever made for the webhook */
+    uint32_t own_at;    /* where the webhook's deliveries stood among those of the event before */
 };
-int event_owe_again(const struct owe_again *o, uint64_t event, struct event_record *e,
+int event_owe_again(struct owe_again *o, uint64_t event, struct event_record *e,
                     uint32_t *ret_made);
 /* Makes the numbers given out in this turn survive. */
 int outbox_put_counters(struct webhooks *w, struct store_txn *txn);

@@ -71,16 +71,39 @@ owe_part(const struct owing *o, const struct plan *plan, uint32_t index, uint32_
     return rc;
 }
 
-int
-owe_plan(const struct owing *o, const struct plan *plan)
+static int
+owe_parts(const struct owing *o, const struct plan *plan, uint32_t selection)
 {
-    uint32_t selection = 0;
-    int rc = buf_failed(&plan->bits) ? STORE_EFULL : 0;
-    if (rc == 0 && plan->has_gaps)
-        rc = selection_put(o->txn, o->event, buf_str(&plan->bits), &selection);
+    int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < plan_n_parts(plan); i++)
         rc = owe_part(o, plan, i, selection);
     return rc;
+}
+
+/* 0 with the number of the plan's selection (0: none is needed), or negative. */
+static int
+put_selection(const struct owing *o, const struct plan *plan, uint32_t *ret)
+{
+    *ret = 0;
+    if (buf_failed(&plan->bits))
+        return STORE_EFULL;
+    return plan->has_gaps ? selection_put(o->txn, o->event, buf_str(&plan->bits), ret) : 0;
+}
+
+int
+owe_plan(const struct owing *o, const struct plan *plan)
+{
+    uint32_t selection;
+    int rc = put_selection(o, plan, &selection);
+    return rc == 0 ? owe_parts(o, plan, selection) : rc;
+}
+
+int
+owe_line(const struct owing *o, uint32_t line)
+{
+    struct plan plan = {.n_seen = line + 1,
+                        .open = {.first_line = line, .n_lines = 1, .n_tasks = 1}};
+    return owe_part(o, &plan, 0, 0);
 }
 
 /* --- plans of stored events ------------------------------------------------------------------ */
@@ -93,7 +116,7 @@ plan_lines(struct plan *p, struct str part, const struct event_record *e,
     size_t at = 0;
     int rc;
     while ((rc = lines_next(part, &at, &line)) == 1) {
-        bool is_wanted = e->type != EVENT_BATCH_FINISHED ||
+        bool is_wanted = (e->type != EVENT_BATCH_FINISHED && e->type != EVENT_ORGANIZATION) ||
                          policy_wants(policy, line.index_uids, line.kind, line.status);
         plan_add(p, is_wanted, line.text.len + 1);
     }
@@ -106,7 +129,7 @@ is_whole(const struct plan *p, const struct event_record *e, const struct webhoo
 {
     bool has_filter = policy->kinds != 0 || policy->statuses != 0 || policy->n_index_uids > 0;
     uint64_t bytes = e->n_bytes + e->n_lines * p->line_overhead;
-    return (!has_filter || e->type != EVENT_BATCH_FINISHED) &&
+    return (!has_filter || e->type != EVENT_BATCH_FINISHED) && e->type != EVENT_ORGANIZATION &&
            (p->max_tasks == 0 || e->n_lines <= p->max_tasks) &&
            (p->max_bytes == 0 || bytes <= p->max_bytes);
 }
@@ -134,9 +157,105 @@ plan_stored(struct plan *p, struct store_txn *txn, uint64_t event, const struct 
     return 0;
 }
 
+/* --- a replay -------------------------------------------------------------------------------- */
+
+static bool
+is_part(const struct delivery_record *d, const struct event_record *e, const struct plan *plan,
+        uint32_t selection)
+{
+    if (d->n_parts != plan_n_parts(plan) || d->part < 1 || d->part > d->n_parts)
+        return false;
+    const struct plan_part *part = plan_part(plan, d->part - 1);
+    uint32_t n_lines = d->n_lines == DELIVERY_ALL_LINES ? e->n_lines : d->n_lines;
+    return d->first_line == part->first_line && n_lines == part->n_lines &&
+           d->selection == (part->n_tasks < part->n_lines ? selection : 0);
+}
+
+static bool
+is_whole_in_one(const struct event_record *e, const struct plan *plan)
+{
+    return plan_n_parts(plan) == 1 && plan_part(plan, 0)->n_tasks == e->n_lines;
+}
+
+/* Whether the webhook's own deliveries, which stand side by side, are the plan's parts from there
+ * on: 1 / 0 / negative. */
+static int
+stands_at(const struct owing *o, const struct event_record *e, uint32_t at, const struct plan *plan,
+          uint32_t selection)
+{
+    for (uint32_t i = 0; i < plan_n_parts(plan); i++) {
+        struct delivery_record d;
+        if (at + i >= e->n_deliveries)
+            return 0;
+        int rc = delivery_get(o->txn, e->first_delivery + at + i, &d);
+        if (rc < 0 && rc != STORE_ECORRUPT)
+            return rc;
+        if (rc != 1 || !uuid_equal(&d.webhook, o->webhook) || d.part != i + 1 ||
+            !is_part(&d, e, plan, selection))
+            return 0;
+    }
+    return 1;
+}
+
+/* The same by a look at all of them; *ret_at: where the webhook's own ones begin. One that was not
+ * told then is repeated when it is whole. A row that the retention has removed may have been
+ * anything. */
+static int
+is_among(const struct owing *o, const struct event_record *e, const struct plan *plan,
+         uint32_t selection, uint32_t *ret_at)
+{
+    uint8_t key[8];
+    struct store_cursor c = {0};
+    uint32_t n_seen = 0, n_own = 0;
+    bool is_same = true;
+    int rc = store_cursor_open(&c, o->txn, TABLE_DELIVERIES);
+    if (rc == 0)
+        rc = store_cursor_seek(&c, key_u64(key, e->first_delivery));
+    for (; rc == 1 && n_seen < e->n_deliveries && is_same; rc = store_cursor_next(&c)) {
+        struct delivery_record d;
+        if (key_read_u64(c.key, 0) != e->first_delivery + n_seen || !delivery_decode(c.value, &d)) {
+            is_same = false;
+        } else if (uuid_equal(&d.webhook, o->webhook)) {
+            *ret_at = n_own == 0 ? n_seen : *ret_at;
+            is_same = n_own++ < plan_n_parts(plan) && is_part(&d, e, plan, selection);
+        }
+        n_seen++;
+    }
+    store_cursor_close(&c);
+    if (rc < 0)
+        return rc;
+    return is_same && n_seen == e->n_deliveries &&
+           (n_own == 0 ? is_whole_in_one(e, plan) : n_own == plan_n_parts(plan));
+}
+
+/* Whether the plan is what the event was to the webhook when it happened: 1 / 0 / negative. */
+static int
+is_repetition(const struct owing *o, struct owe_again *again, const struct event_record *e,
+              const struct plan *plan, uint32_t selection)
+{
+    if (e->first_delivery + e->n_deliveries <= again->told_from)
+        return is_whole_in_one(e, plan);
+    int rc = stands_at(o, e, again->own_at, plan, selection);
+    return rc == 0 ? is_among(o, e, plan, selection, &again->own_at) : rc;
+}
+
+/* A repetition bears the same ids; anything else has others. */
+static int
+owe_replayed(struct owing *o, struct owe_again *again, const struct event_record *e,
+             const struct plan *plan)
+{
+    uint32_t selection;
+    int rc = put_selection(o, plan, &selection);
+    if (rc == 0)
+        rc = is_repetition(o, again, e, plan, selection);
+    if (rc < 0)
+        return rc;
+    o->cause = rc == 1 ? CAUSE_REPLAY : CAUSE_REPLAY_OTHER;
+    return owe_parts(o, plan, selection);
+}
+
 int
-event_owe_again(const struct owe_again *o, uint64_t event, struct event_record *e,
-                uint32_t *ret_made)
+event_owe_again(struct owe_again *o, uint64_t event, struct event_record *e, uint32_t *ret_made)
 {
     struct plan plan;
     struct owing owing = {
@@ -145,13 +264,12 @@ event_owe_again(const struct owe_again *o, uint64_t event, struct event_record *
         .event = event,
         .webhook = &o->webhook->uuid,
         .lane = o->lane,
-        .cause = CAUSE_REPLAY,
         .now_ns = o->now_ns,
     };
     plan_init(&plan, &o->webhook->policy, &o->webhooks->conf.payload);
     int rc = plan_stored(&plan, o->txn, event, e, &o->webhook->policy);
-    if (rc == 0)
-        rc = owe_plan(&owing, &plan);
+    if (rc == 0 && plan_n_parts(&plan) > 0)
+        rc = owe_replayed(&owing, o, e, &plan);
     *ret_made = plan_n_parts(&plan);
     if (rc == 0)
         e->n_kept += *ret_made;

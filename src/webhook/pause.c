@@ -43,8 +43,11 @@ lanes_announce(struct webhooks *w, uint64_t event)
                              .end_delivery = e.first_delivery + e.n_deliveries,
                              .pause = pause_new(w, e.batch_uid)};
     bool is_waited = e.type == EVENT_BATCH_FINISHED;
-    for (size_t i = 0; i < w->registry.n; i++)
-        lane_pump(lane_of(w, &w->registry.items[i]->uuid), is_waited ? &a : NULL);
+    for (size_t i = 0; i < w->registry.n; i++) {
+        const struct webhook *h = w->registry.items[i];
+        if (h->origin != WEBHOOK_ORGANIZATION) /* they are woken for their own events */
+            lane_pump(lane_of(w, &h->uuid), is_waited ? &a : NULL);
+    }
     if (--a.pause->outstanding > 0)
         return true;
     pause_free(w, a.pause);

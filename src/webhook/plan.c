@@ -27,6 +27,10 @@ plan_init(struct plan *p, const struct webhook_policy *policy,
           const struct webhook_payload_limits *limits)
 {
     *p = (struct plan){.max_tasks = limits->max_tasks, .max_bytes = limits->max_bytes};
+    if (policy->format == FORMAT_ENVELOPE) { /* each line is an event of its own */
+        p->max_tasks = 1;
+        p->max_bytes = 0;
+    }
     if (policy->format == FORMAT_CLOUDEVENTS)
         p->line_overhead = CLOUDEVENT_OVERHEAD_BYTES;
     if (has_ed25519(policy) && (p->max_bytes == 0 || p->max_bytes > ED25519_PART_MAX_BYTES))

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "webhook/channel.h"
+#include "webhook/terms.h"
 
 static const char *const event_names[EVENT_TYPES] = {
     [EVENT_BATCH_FINISHED] = "batch.finished",       [EVENT_WEBHOOK_FAILING] = "webhook.failing",
@@ -12,12 +14,19 @@ static const char *const event_names[EVENT_TYPES] = {
     [EVENT_WEBHOOK_RECOVERED] = "webhook.recovered", [EVENT_PING] = "webhook.ping",
     [EVENT_REPORT_COMPLETED] = "report.completed",   [EVENT_REPORT_FAILED] = "report.failed",
     [EVENT_REPORT_CANCELED] = "report.canceled",     [EVENT_WEBHOOK_EXPIRED] = "webhook.expired",
+    [EVENT_ORGANIZATION] = "organization",
 };
 
 bool
 event_type_is_operational(enum event_type t)
 {
     return (t >= EVENT_WEBHOOK_FAILING && t <= EVENT_PING) || t == EVENT_WEBHOOK_EXPIRED;
+}
+
+bool
+event_type_is_chosen(enum event_type t)
+{
+    return t != EVENT_PING && t != EVENT_ORGANIZATION;
 }
 
 const char *
@@ -70,6 +79,8 @@ policy_done(struct webhook_policy *p)
     free(p->ca);
     free_wiped(p->client_certificate);
     free(p->description);
+    channel_release(p->channel);
+    terms_release(p->terms);
     *p = (struct webhook_policy){0};
 }
 
@@ -95,6 +106,8 @@ policy_copy(struct webhook_policy *to, const struct webhook_policy *from)
     to->ca = mem_strdup(from->ca);
     to->client_certificate = mem_strdup(from->client_certificate);
     to->description = mem_strdup(from->description);
+    to->channel = channel_hold(from->channel);
+    to->terms = terms_hold(from->terms);
 }
 
 bool
@@ -136,6 +149,8 @@ wants_index(const struct webhook_policy *p, struct str index_uids)
 bool
 policy_wants(const struct webhook_policy *p, struct str index_uids, uint8_t kind, uint8_t status)
 {
+    if (p->terms != NULL)
+        return terms_want(p->terms, kind);
     if (p->kinds != 0 && (kind >= 64 || (p->kinds >> kind & 1) == 0))
         return false;
     if (p->statuses != 0 && (status >= 8 || (p->statuses >> status & 1) == 0))

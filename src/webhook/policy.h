@@ -26,8 +26,11 @@ enum policy_field {
     POLICY_CLIENT_CERTIFICATE,
     POLICY_DESCRIPTION,
     POLICY_IS_ACTIVE,
+    POLICY_CHANNEL, /* from here on of organisations' webhooks only, and never in a body */
+    POLICY_TERMS,
     POLICY_FIELDS
 };
+enum { POLICY_CHOSEN_FIELDS = POLICY_CHANNEL };
 
 /* What an event tells; names in event_type_name(). */
 enum event_type {
@@ -41,10 +44,13 @@ enum event_type {
     EVENT_REPORT_FAILED,     /* "report.failed" */
     EVENT_REPORT_CANCELED,   /* "report.canceled" */
     EVENT_WEBHOOK_EXPIRED,   /* "webhook.expired": operational as well */
+    EVENT_ORGANIZATION,      /* of the catalogue (event_catalog.h); each line is one of its own */
     EVENT_TYPES
 };
 /* Tells of the delivery itself: nothing is emitted about such an event. */
 bool event_type_is_operational(enum event_type t);
+/* May stand in the `events` of a webhook. */
+bool event_type_is_chosen(enum event_type t);
 const char *event_type_name(enum event_type t);
 bool event_type_from_name(struct str name, enum event_type *ret);
 
@@ -52,7 +58,8 @@ enum webhook_format {
     FORMAT_NDJSON,
     FORMAT_JSON,
     FORMAT_CLOUDEVENTS,
-    FORMAT_FLAT, /* the event's own object and nothing else; given by a door, not chosen */
+    FORMAT_FLAT,     /* the event's own object and nothing else; given by a door, not chosen */
+    FORMAT_ENVELOPE, /* the same of organisations' webhooks: one line in its envelope */
     WEBHOOK_FORMATS
 };
 enum webhook_compression { COMPRESSION_DEFAULT, COMPRESSION_GZIP, COMPRESSION_NONE };
@@ -101,6 +108,8 @@ struct webhook_policy {
     char *ca; /* PEM: authorities to trust for this webhook instead of the system's */
     char *client_certificate; /* PEM: certificate chain and private key (never shown) */
     char *description;
+    const struct channel *channel; /* channel.h; held; NULL: not of an organisation's webhook */
+    const struct terms *terms;     /* terms.h; held; given with the channel */
 };
 void policy_init(struct webhook_policy *p); /* upstream's behaviour */
 void policy_done(struct webhook_policy *p); /* wipes secrets */
@@ -108,8 +117,9 @@ void policy_done(struct webhook_policy *p); /* wipes secrets */
 void policy_copy(struct webhook_policy *to, const struct webhook_policy *from);
 bool policy_is_given(const struct webhook_policy *p, enum policy_field f);
 
-/* Whether a task with these facts is wanted: its index uids (see struct event_line_facts; data
- * NULL: none, then only the pattern "*" means it), kind and status. */
+/* Whether a task with these facts is wanted (of an organisation's webhook: whether an event is,
+ * whose number in the catalogue is `kind`): its index uids (see struct event_line_facts; data NULL:
+ * none, then only the pattern "*" means it), kind and status. */
 bool policy_wants(const struct webhook_policy *p, struct str index_uids, uint8_t kind,
                   uint8_t status);
 bool policy_wants_event(const struct webhook_policy *p, enum event_type t); /* a ping: always */

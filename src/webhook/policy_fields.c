@@ -9,7 +9,7 @@
 #include "webhook/secret.h"
 
 /* The order of POLICY_*; the positions are stored (see policy_encode): append only. */
-const char *const policy_field_names[POLICY_FIELDS] = {
+const char *const policy_field_names[POLICY_CHOSEN_FIELDS] = {
     [POLICY_EVENTS] = "events",
     [POLICY_INDEX_UIDS] = "indexUids",
     [POLICY_TYPES] = "types",
@@ -71,6 +71,8 @@ static const struct policy_row rows[POLICY_FIELDS] = {
     [POLICY_DESCRIPTION] = {ERR_INVALID_WEBHOOK_DESCRIPTION, &policy_type_text,
                             MEMBER(description), .max = POLICY_DESCRIPTION_MAX_BYTES},
     [POLICY_IS_ACTIVE] = {ERR_INVALID_WEBHOOK_IS_ACTIVE, &policy_type_bool, MEMBER(is_active)},
+    [POLICY_CHANNEL] = {ERR_INTERNAL, &policy_type_channel, MEMBER(channel)},
+    [POLICY_TERMS] = {ERR_INTERNAL, &policy_type_terms, MEMBER(terms)},
 };
 /* clang-format on */
 
@@ -135,9 +137,9 @@ policy_change_read(struct policy_change *c, const struct webhook_words *words, s
 {
     char path[32];
     size_t f = 0;
-    while (f < POLICY_FIELDS && !str_is(name, policy_field_names[f]))
+    while (f < POLICY_CHOSEN_FIELDS && !str_is(name, policy_field_names[f]))
         f++;
-    if (f == POLICY_FIELDS)
+    if (f == POLICY_CHOSEN_FIELDS)
         return 0;
     reset_member(&rows[f], &c->policy);
     c->reset &= ~(1u << f);
@@ -184,7 +186,7 @@ policy_write_members(struct json_out *j, const struct webhook_policy *p,
                      const struct webhook_words *words, uint32_t revealed)
 {
     struct policy_view view = {words, revealed};
-    for (size_t f = 0; f < POLICY_FIELDS; f++) {
+    for (size_t f = 0; f < POLICY_CHOSEN_FIELDS; f++) {
         if ((p->given & 1u << f) == 0)
             continue;
         json_key(j, policy_field_names[f]);

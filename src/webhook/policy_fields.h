@@ -10,7 +10,7 @@
 #include "webhook/policy.h"
 #include "webhook/webhook.h"
 
-extern const char *const policy_field_names[POLICY_FIELDS];
+extern const char *const policy_field_names[POLICY_CHOSEN_FIELDS];
 
 /* What a body asks for. */
 struct policy_change {

@@ -91,10 +91,10 @@ events_element(struct policy_reader *r, const struct policy_row *row, struct str
     if (json_type(v) != JSON_STRING)
         return field_err_type(r->err, row->code, path, "a string", v);
     for (int i = 0; i < EVENT_TYPES; i++) {
-        if (i != EVENT_PING)
+        if (event_type_is_chosen((enum event_type) i))
             names[n++] = event_type_name((enum event_type) i);
     }
-    if (!event_type_from_name(json_string(v), &type) || type == EVENT_PING)
+    if (!event_type_from_name(json_string(v), &type) || !event_type_is_chosen(type))
         return field_err_choice(r->err, row->code, path, json_string(v), names, n);
     r->change->policy.events |= 1u << type;
     return 0;

@@ -37,6 +37,8 @@ extern const struct policy_type policy_type_bool, policy_type_number, policy_typ
 extern const struct policy_type policy_type_events, policy_type_kinds, policy_type_statuses,
     policy_type_patterns, policy_type_delays;
 extern const struct policy_type policy_type_secrets, policy_type_ca, policy_type_certificate;
+/* Neither read from a body nor written to one (policy_organization.c). */
+extern const struct policy_type policy_type_channel, policy_type_terms;
 
 static inline void *
 policy_member(struct webhook_policy *p, const struct policy_row *row)

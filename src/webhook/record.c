@@ -5,7 +5,7 @@
 
 #include "webhook/policy.h"
 
-enum { RECORD_V1 = 1, RECORD_V2 = 2 };
+enum { RECORD_V1 = 1, RECORD_V2 = 2, ATTEMPT_V3 = 3 /* with `settled` */ };
 #define COUNTERS_KEY STR("webhook-counters")
 #define LANE_KEY_PREFIX "webhook-lane:"
 enum { LANE_KEY_LEN = sizeof(LANE_KEY_PREFIX) - 1 + sizeof(struct uuid) };
@@ -19,6 +19,7 @@ static const char *const cause_names[DELIVERY_CAUSES] = {
     [CAUSE_EVENT] = "event",
     [CAUSE_REPLAY] = "replay",
     [CAUSE_PING] = "ping",
+    [CAUSE_REPLAY_OTHER] = "replay",
 };
 
 const char *
@@ -39,6 +40,15 @@ open_versions(struct str value, uint8_t *ret_version)
 {
     *ret_version = value.len > 0 && value.data[0] == RECORD_V1 ? RECORD_V1 : RECORD_V2;
     return rec_open(value, *ret_version);
+}
+
+static struct rec
+open_attempt(struct str value, uint8_t *ret_version)
+{
+    if (value.len == 0 || value.data[0] != ATTEMPT_V3)
+        return open_versions(value, ret_version);
+    *ret_version = ATTEMPT_V3;
+    return rec_open(value, ATTEMPT_V3);
 }
 
 /* Ends a put: the record is small, so running out of memory is a failed row like any other. */
@@ -199,7 +209,7 @@ attempt_get(struct store_txn *txn, uint64_t delivery, uint32_t attempt, struct a
     if (rc != 1)
         return rc;
     uint8_t version;
-    struct rec r = open_versions(value, &version);
+    struct rec r = open_attempt(value, &version);
     struct attempt_record a = {.started_at_ns = rec_i64(&r)};
     read_text(&r, a.outcome, sizeof(a.outcome));
     a.status = (int) rec_u32(&r);
@@ -216,6 +226,8 @@ attempt_get(struct store_txn *txn, uint64_t delivery, uint32_t attempt, struct a
         a.response_body = rec_str(&r);
         a.is_body_cut = rec_u8(&r) != 0;
     }
+    if (version >= ATTEMPT_V3)
+        a.settled = rec_str(&r);
     if (!rec_ok(&r))
         return STORE_ECORRUPT;
     *ret = a;
@@ -228,7 +240,7 @@ attempt_put(struct store_txn *txn, uint64_t delivery, uint32_t attempt,
 {
     uint8_t key[KEY_PART_LEN];
     struct buf b = BUF_INIT;
-    rec_put_u8(&b, RECORD_V2);
+    rec_put_u8(&b, ATTEMPT_V3);
     rec_put_i64(&b, a->started_at_ns);
     rec_put_str(&b, str_from(a->outcome));
     rec_put_u32(&b, (uint32_t) a->status);
@@ -243,6 +255,7 @@ attempt_put(struct store_txn *txn, uint64_t delivery, uint32_t attempt,
     rec_put_str(&b, a->response_headers);
     rec_put_str(&b, a->response_body);
     rec_put_u8(&b, a->is_body_cut);
+    rec_put_str(&b, a->settled);
     return put_record(txn, TABLE_ATTEMPTS, key_numbered(key, delivery, attempt), &b);
 }
 

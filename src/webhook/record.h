@@ -42,7 +42,13 @@ struct event_record {
 };
 
 /* Why a delivery exists. */
-enum delivery_cause { CAUSE_EVENT, CAUSE_REPLAY, CAUSE_PING, DELIVERY_CAUSES };
+enum delivery_cause {
+    CAUSE_EVENT,
+    CAUSE_REPLAY, /* of just what was sent before, and so under the same id */
+    CAUSE_PING,
+    CAUSE_REPLAY_OTHER, /* other tasks of the event, or other parts: under an id that says which */
+    DELIVERY_CAUSES
+};
 const char *delivery_cause_name(enum delivery_cause c);
 
 /* In n_lines: to the end of the event; in n_tasks: as many as it has. Only in rows of version 1. */
@@ -78,7 +84,8 @@ struct attempt_record {
     /* Of the answer, borrowed (of one that was read: until the transaction ends): the head's lines
      * "name: value\n", and what was kept of the body. */
     struct str response_headers, response_body;
-    bool is_body_cut; /* the answer was longer than what was kept */
+    bool is_body_cut;   /* the answer was longer than what was kept */
+    struct str settled; /* borrowed as well: recipients.h; empty where there are none */
 };
 
 /* What outlives a process of the lane of a webhook. */
@@ -126,6 +133,7 @@ bool key_sequence_read(struct str key, struct uuid *ret_webhook, uint64_t *ret_s
 struct str key_numbered(uint8_t out[KEY_PART_LEN], uint64_t number, uint32_t part);
 
 /* Lines of an event, many to a part. */
+enum { EVENT_PART_BYTES = 64 * 1024 }; /* a part ends here */
 struct line_view {
     struct str index_uids; /* as in struct event_line_facts */
     uint8_t kind, status;

@@ -23,7 +23,7 @@ warn_unreachable(struct webhooks *w, const struct webhook *h)
         return;
     if (!log_limit_pass(&w->registry.warnings, WARNINGS_A_SECOND))
         return;
-    url_write_redacted(&url, &h->target);
+    webhook_write_target(&url, h);
     (void) uuid_format(&h->uuid, uuid);
     if (!url_is_http(&h->target))
         log_warn("webhook",
@@ -176,10 +176,26 @@ enable_lane(struct webhooks *w, const struct webhook *h, bool is_asked)
         turn_fail(w->conf.turn, rc);
 }
 
+/* A disabled webhook is shown with "isActive": false. That value, put back, changes nothing; it
+ * does not end the daily probes. */
+static void
+drop_shown_inactive(struct webhooks *w, const struct webhook_draft *d, struct policy_change *change)
+{
+    struct lane_record lane;
+    uint32_t bit = 1u << POLICY_IS_ACTIVE;
+    if ((change->policy.given & bit) == 0 || change->policy.is_active || d->policy == NULL ||
+        !d->policy->is_active)
+        return;
+    if (lane_record_get(turn_txn(w->conf.turn), &d->uuid, &lane) == 1 &&
+        lane.health.disabled != LANE_ENABLED)
+        change->policy.given &= ~bit;
+}
+
 int
 registration_apply(struct webhooks *w, struct webhook_draft *d, struct policy_change *change,
                    struct err *err)
 {
+    drop_shown_inactive(w, d, change);
     uint32_t asked = change->reset | change->policy.given;
     struct webhook *h = make(w, d, change, err);
     if (h == NULL)

@@ -62,6 +62,10 @@ webhook_new(const struct webhook_draft *d)
         h->policy.format = FORMAT_FLAT;
         h->policy.waits = false;
     }
+    if (h->origin == WEBHOOK_ORGANIZATION) {
+        h->policy.format = FORMAT_ENVELOPE;
+        h->policy.events = 1u << EVENT_ORGANIZATION;
+    }
     for (size_t i = 0; i < d->n_headers; i++) {
         struct str name = d->headers[i].name, value = d->headers[i].value;
         h->headers[i].name = mem_strndup(name.data, name.len);
@@ -140,7 +144,8 @@ registry_count(const struct webhooks *w)
 bool
 webhook_is_of_main_door(const struct webhook *h)
 {
-    return h->origin != WEBHOOK_REPORTS && h->origin != WEBHOOK_CALLBACK;
+    return h->origin != WEBHOOK_REPORTS && h->origin != WEBHOOK_CALLBACK &&
+           h->origin != WEBHOOK_ORGANIZATION;
 }
 
 /* --- memory from the store ------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ enum webhook_origin {
     WEBHOOK_DECLARED, /* the configuration file's; stored to be recognised when it is gone there */
     WEBHOOK_REPORTS,  /* registered over /api/webhooks */
     WEBHOOK_CALLBACK, /* made for the callback URL of report requests; goes when nobody needs it */
+    WEBHOOK_ORGANIZATION, /* a channel of an organisation's webhook (organization_webhooks.h) */
     WEBHOOK_WITHDRAWN /* was declared, is not any more, and something is still owed to it: inactive,
                          gets no new events, and may be changed or deleted over the API */
 };
@@ -91,3 +92,5 @@ void webhook_write_now(struct webhooks *w, struct store_txn *txn, const struct w
                        uint32_t revealed_secrets, struct json_out *j);
 void webhook_write_headers(struct json_out *j, const struct webhook *h); /* the object */
 void webhook_write_redacted(struct buf *out, struct str value);
+/* Where it points, without secrets: for logs and events. */
+void webhook_write_target(struct buf *out, const struct webhook *h);

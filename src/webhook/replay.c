@@ -124,7 +124,7 @@ next_event(struct store_txn *txn, struct replay_cursor *at, uint64_t *ret, struc
 
 /* The next event: 1, 0 when there is none, negative. */
 static int
-take_event(const struct owe_again *o, const struct replay_request *r, struct replay_cursor *at)
+take_event(struct owe_again *o, const struct replay_request *r, struct replay_cursor *at)
 {
     uint64_t event;
     uint32_t made = 0;
@@ -147,7 +147,7 @@ take_event(const struct owe_again *o, const struct replay_request *r, struct rep
 }
 
 static int
-take_events(const struct owe_again *o, const struct replay_request *r, struct replay_cursor *at,
+take_events(struct owe_again *o, const struct replay_request *r, struct replay_cursor *at,
             int64_t deadline_us)
 {
     int rc;
@@ -156,6 +156,25 @@ take_events(const struct owe_again *o, const struct replay_request *r, struct re
             return REPLAY_MORE;
     }
     return rc < 0 ? rc : REPLAY_THROUGH;
+}
+
+/* See struct owe_again; 0 when the first one is not kept any more. 0 or negative. */
+static int
+find_told_from(struct store_txn *txn, const struct uuid *webhook, uint64_t *ret)
+{
+    uint8_t key[KEY_SEQUENCE_LEN];
+    struct uuid uuid;
+    uint64_t sequence;
+    struct store_cursor c = {0};
+    int rc = store_cursor_open(&c, txn, TABLE_WEBHOOK_DELIVERIES);
+    if (rc == 0)
+        rc = store_cursor_seek(&c, key_sequence(key, webhook, 0));
+    *ret = 0;
+    if (rc == 1 && key_sequence_read(c.key, &uuid, &sequence) && sequence == 1 &&
+        uuid_equal(&uuid, webhook))
+        *ret = key_read_u64(c.value, 0);
+    store_cursor_close(&c);
+    return rc < 0 ? rc : 0;
 }
 
 int
@@ -172,6 +191,12 @@ replay_step(struct webhooks *w, struct store_txn *txn, const struct replay_reque
         return rc;
     struct owe_again o = {
         .webhooks = w, .txn = txn, .webhook = h, .lane = &lane, .now_ns = clock_wall_ns()};
+    if (lane.next_sequence == 1)
+        o.told_from = UINT64_MAX;
+    else
+        rc = find_told_from(txn, &h->uuid, &o.told_from);
+    if (rc < 0)
+        return rc;
     int result = take_events(&o, request, at, deadline_us);
     if (result < 0 || at->queued == queued)
         return result;

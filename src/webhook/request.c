@@ -9,43 +9,90 @@
 
 /* Signatures over less, all keys together, are made at once. */
 enum { SIGNED_AT_ONCE_BYTES = 64 * 1024 };
+/* So long a template is run before it goes on in slices. */
+enum { RENDERED_AT_ONCE_US = 200 };
+
+const char *
+request_event_id(const struct request *r, char out[FORMAT_ID_CAP])
+{
+    const struct delivery_record *d = &r->delivery;
+    if (r->webhook->policy.format == FORMAT_ENVELOPE)
+        return format_line_id(out, body_event(r->body), d->first_line);
+    struct format_part part = format_part_of(d);
+    return format_id(out, body_event(r->body), &part);
+}
+
+/* Bytes that are signed: before compression. */
+static struct str
+plain(const struct request *r)
+{
+    struct str made = request_text(r, CHANNEL_MAIN);
+    return made.data != NULL ? made : body_plain(r->body);
+}
+
+static void
+begin_signing(struct request *r)
+{
+    char id[FORMAT_ID_CAP];
+    (void) request_event_id(r, id);
+    r->signing = signing_new(&r->webhook->policy, str_from(id), clock_wall_ms(), plain(r));
+}
+
+/* Renders, then signs: true when all of it is through. */
+static bool
+prepare(struct request *r, int64_t deadline_us)
+{
+    bool is_failed = false;
+    if (r->render != NULL) {
+        enum template_state state = channel_render_step(r->render, deadline_us);
+        if (state == TEMPLATE_MORE)
+            return false;
+        is_failed = state == TEMPLATE_FAILED;
+    }
+    if (is_failed || r->webhook->policy.n_secrets == 0)
+        return true;
+    if (r->signing == NULL)
+        begin_signing(r);
+    return r->signing == NULL || signing_step(r->signing, deadline_us);
+}
 
 static enum loop_slice_result
 on_slice(void *arg, int64_t deadline_us)
 {
     struct request *r = arg;
-    if (!signing_step(r->signing, deadline_us))
+    if (!prepare(r, deadline_us))
         return SLICE_MORE;
     loop_slice_sleep(&r->slice);
     r->ready(r->arg); /* may free the request */
     return SLICE_IDLE;
 }
 
-static void
-sign(struct request *r)
+/* What is small is made at once. */
+static int64_t
+first_deadline_us(const struct request *r)
 {
-    char id[FORMAT_ID_CAP];
-    const struct delivery_record *d = &r->delivery;
-    (void) format_id(id, body_event(r->body), d->part, d->n_parts);
-    r->signing =
-        signing_new(&r->webhook->policy, str_from(id), clock_wall_ms(), body_plain(r->body));
-    bool is_small = body_plain(r->body).len * r->webhook->policy.n_secrets <= SIGNED_AT_ONCE_BYTES;
-    if (r->signing == NULL || (is_small && signing_step(r->signing, INT64_MAX))) {
-        r->ready(r->arg);
-        return;
-    }
-    loop_slice_init(&r->slice, r->webhooks->conf.loop, on_slice, r);
-    loop_slice_wake(&r->slice);
+    size_t n = r->webhook->policy.n_secrets;
+    bool is_small = n == 0 || body_plain(r->body).len * n <= SIGNED_AT_ONCE_BYTES;
+    return r->render != NULL ? clock_mono_us() + RENDERED_AT_ONCE_US : is_small ? INT64_MAX : 0;
 }
 
 static void
 on_body(void *arg)
 {
     struct request *r = arg;
-    if (body_state(r->body) == BODY_READY && r->webhook->policy.n_secrets > 0)
-        sign(r);
-    else
+    const struct channel *c = r->webhook->policy.channel;
+    if (body_state(r->body) != BODY_READY) {
         r->ready(r->arg);
+        return;
+    }
+    if (c != NULL && channel_has_parts(c))
+        r->render = channel_render_new(c, body_bytes(r->body));
+    if (prepare(r, first_deadline_us(r))) {
+        r->ready(r->arg);
+        return;
+    }
+    loop_slice_init(&r->slice, r->webhooks->conf.loop, on_slice, r);
+    loop_slice_wake(&r->slice);
 }
 
 void
@@ -54,6 +101,7 @@ request_begin(struct request *r, struct webhooks *w, uint64_t delivery, const st
 {
     *r = (struct request){
         .webhooks = w,
+        .number = delivery,
         .ready = ready,
         .arg = arg,
         .webhook = webhook_hold(h),
@@ -75,6 +123,8 @@ request_done(struct request *r)
         loop_slice_sleep(&r->slice);
     signing_free(r->signing);
     r->signing = NULL;
+    channel_render_free(r->render);
+    r->render = NULL;
     body_forget(r->body, &r->waiter);
     body_release(r->webhooks, r->body);
     r->body = NULL;
@@ -83,9 +133,24 @@ request_done(struct request *r)
 }
 
 const char *
-request_failure(const struct request *r)
+request_failure(const struct request *r, bool *ret_is_final)
 {
+    *ret_is_final = r->render != NULL && channel_render_error(r->render) != NULL;
+    if (*ret_is_final)
+        return channel_render_error(r->render);
     return body_state(r->body) == BODY_READY ? NULL : body_failure(r->body);
+}
+
+struct str
+request_event(const struct request *r)
+{
+    return body_bytes(r->body);
+}
+
+struct str
+request_text(const struct request *r, enum channel_part part)
+{
+    return r->render == NULL ? STR_NULL : channel_render_text(r->render, part);
 }
 
 /* --- headers --------------------------------------------------------------------------------- */
@@ -104,11 +169,11 @@ add_own(struct request *r, struct request_headers *space, struct http_client_req
     if (body_is_gzipped(r->body))
         add(to, space, "Content-Encoding", "gzip");
     add(to, space, "Content-Type", body_media_type(r->body));
-    add(to, space, "webhook-id", format_id(space->id, body_event(r->body), d->part, d->n_parts));
+    add(to, space, "webhook-id", request_event_id(r, space->id));
     (void) snprintf(space->sequence, sizeof(space->sequence), "%llu",
                     (unsigned long long) d->sequence);
     add(to, space, "webhook-sequence", space->sequence);
-    if (d->n_parts > 1) {
+    if (d->n_parts > 1 && r->webhook->policy.format != FORMAT_ENVELOPE) {
         (void) snprintf(space->part, sizeof(space->part), "%u/%u", d->part, d->n_parts);
         add(to, space, "webhook-part", space->part);
     }
@@ -144,5 +209,6 @@ request_fill(struct request *r, struct request_headers *space, struct http_clien
             add(ret, space, h->headers[i].name, h->headers[i].value);
     }
     ret->headers = space->items;
-    ret->body = body_bytes(r->body);
+    struct str made = request_text(r, CHANNEL_MAIN);
+    ret->body = made.data != NULL ? made : body_bytes(r->body);
 }

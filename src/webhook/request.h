@@ -8,6 +8,7 @@
  *  webhook-timestamp, webhook-signature    only where the webhook has a secret: sign.h */
 #include "net/http_client.h"
 #include "webhook/body.h"
+#include "webhook/channel_render.h"
 #include "webhook/sign.h"
 
 struct webhook;
@@ -20,6 +21,8 @@ struct request {
     struct body *body;             /* NULL: not begun, or done */
     struct body_waiter waiter;
     struct delivery_record delivery; /* as stored when the request was begun */
+    uint64_t number;                 /* of the delivery */
+    struct channel_render *render;   /* NULL: the event goes out as it is */
     struct signing *signing;         /* NULL: none */
     struct loop_slice slice;
 };
@@ -31,8 +34,15 @@ void request_begin(struct request *r, struct webhooks *w, uint64_t delivery,
 /* Any time, also twice; ready is not called any more. */
 void request_done(struct request *r);
 
-/* Once ready. NULL, or why there is nothing to send. */
-const char *request_failure(const struct request *r);
+/* Once ready. NULL, or why there is nothing to send; final: it will never be different, for a
+ * template of the channel cannot be applied to this event. */
+const char *request_failure(const struct request *r, bool *ret_is_final);
+
+/* Of a ready one without a failure. */
+struct str request_event(const struct request *r); /* as it is, uncompressed or not */
+/* What a template of the channel made; data NULL: it has none there. */
+struct str request_text(const struct request *r, enum channel_part part);
+const char *request_event_id(const struct request *r, char out[FORMAT_ID_CAP]);
 
 enum { REQUEST_OWN_HEADERS = 7 };
 struct request_headers {

@@ -6,6 +6,7 @@
 
 #include "base/suggest.h"
 #include "webhook/field_err.h"
+#include "webhook/webhook.h"
 
 static const char *const accepted[] = {"url", "headers"};
 enum { N_ACCEPTED = sizeof(accepted) / sizeof(accepted[0]) };
@@ -19,10 +20,18 @@ static const struct immutable_row {
     {"disabledReason", ERR_IMMUTABLE_WEBHOOK_DISABLED_REASON},
 };
 
+const char *
+webhooks_field_name(size_t i)
+{
+    if (i < N_ACCEPTED)
+        return accepted[i];
+    return i < N_ACCEPTED + POLICY_CHOSEN_FIELDS ? policy_field_names[i - N_ACCEPTED] : NULL;
+}
+
 static bool
 is_policy_field(struct str name)
 {
-    for (size_t i = 0; i < POLICY_FIELDS; i++) {
+    for (size_t i = 0; i < POLICY_CHOSEN_FIELDS; i++) {
         if (str_is(name, policy_field_names[i]))
             return true;
     }
@@ -45,23 +54,24 @@ err_unexpected_field(struct err *err, const struct json *body, struct str name)
 {
     enum err_code code = ERR_BAD_REQUEST;
     struct buf b = BUF_INIT;
-    const char *names[N_ACCEPTED + POLICY_FIELDS];
+    const char *names[N_ACCEPTED + POLICY_CHOSEN_FIELDS];
     memcpy(names, accepted, sizeof(accepted));
     memcpy(names + N_ACCEPTED, policy_field_names, sizeof(policy_field_names));
     for (size_t i = 0; i < sizeof(immutable_rows) / sizeof(immutable_rows[0]); i++) {
         if (str_is(name, immutable_rows[i].name))
             code = immutable_rows[i].code;
     }
-    const char *near =
-        code == ERR_BAD_REQUEST ? suggest_name(name, names, N_ACCEPTED + POLICY_FIELDS) : NULL;
+    const char *near = code == ERR_BAD_REQUEST
+                           ? suggest_name(name, names, N_ACCEPTED + POLICY_CHOSEN_FIELDS)
+                           : NULL;
     buf_add_cstr(&b, code == ERR_BAD_REQUEST ? "Unknown field `" : "Immutable field `");
     buf_add_str(&b, name);
     buf_add_cstr(&b, "`: ");
     if (near != NULL)
         buf_addf(&b, "did you mean `%s`? ", near);
     buf_add_cstr(&b, "expected one of ");
-    field_write_names(&b, names,
-                      knows_our_fields(body, near) ? N_ACCEPTED + POLICY_FIELDS : N_ACCEPTED);
+    field_write_names(
+        &b, names, knows_our_fields(body, near) ? N_ACCEPTED + POLICY_CHOSEN_FIELDS : N_ACCEPTED);
     return field_err_take(err, code, &b);
 }
 

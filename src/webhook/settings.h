@@ -47,8 +47,6 @@ int draft_check(const struct webhook_draft *d, struct err *err);
  * meant. A name is judged by its addresses when it is called, but without any allowed network it
  * never could be. */
 int draft_check_https(struct str url, const struct address_policy *policy, struct err *err);
-/* The address that a URL's host spells out; false for a name. */
-bool url_literal_address(const struct url *u, struct sockaddr_storage *ret);
 /* The single errors of contract 7.3 that need more than a draft. Each returns -1. */
 int webhook_err_url_missing(const struct uuid *uuid, struct err *err);
 int webhook_err_too_many_headers(const struct uuid *uuid, struct err *err);

@@ -2,6 +2,7 @@
 /* What the files of webhook/ share. Private to the folder; the parts are described where they are
  * owned: registry.h, outbox.h, body.h, lane.h, janitor.h. */
 #include "webhook/body.h"
+#include "webhook/fan_out.h"
 #include "webhook/janitor.h"
 #include "webhook/lane.h"
 #include "webhook/outbox.h"
@@ -16,6 +17,7 @@ struct webhooks {
     struct lanes lanes;
     struct janitor janitor;
     struct parked parked;
+    struct fan_outs fan_outs;
     struct webhooks_stats stats;
     bool is_started, is_stopping;
     loop_fn *stopped;

@@ -1,31 +1,26 @@
 /* How a webhook is shown (contract 7.1) and what is hidden of it (7.4). */
+#include "base/redact.h"
+#include "webhook/channel.h"
 #include "webhook/lane_state.h"
 #include "webhook/policy_fields.h"
 #include "webhook/registry.h"
 
-/* From which length on (behind "Bearer ") how much is kept, and what stands for the rest. */
-static const struct redaction_row {
-    size_t below, keep;
-    const char *mask;
-} redaction_rows[] = {
-    {10, 0, "XXX..."},
-    {20, 2, "XXXX..."},
-    {30, 3, "XXXXX..."},
-    {SIZE_MAX, 5, "XXXXXX..."},
-};
-
 void
 webhook_write_redacted(struct buf *out, struct str value)
 {
-    size_t offset = str_starts_with(value, "Bearer ") ? 7 : 0;
-    const struct redaction_row *row = redaction_rows;
-    while (value.len - offset >= row->below)
-        row++;
-    size_t cut = offset + row->keep;
-    while (cut < value.len && ((unsigned char) value.data[cut] & 0xC0) == 0x80)
-        cut++; /* never in the middle of a character */
-    buf_add_str(out, str_slice(value, 0, cut));
-    buf_add_cstr(out, row->mask);
+    size_t scheme = str_starts_with(value, "Bearer ") ? 7 : 0;
+    buf_add_str(out, str_slice(value, 0, scheme));
+    redact(out, str_slice(value, scheme, value.len));
+}
+
+void
+webhook_write_target(struct buf *out, const struct webhook *h)
+{
+    const struct channel *c = h->policy.channel;
+    if (c != NULL && channel_kind(c) == CHANNEL_SLACK) /* its path is the secret */
+        channel_write_target(out, c);
+    else
+        url_write_redacted(out, &h->target);
 }
 
 static void

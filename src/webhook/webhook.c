@@ -17,6 +17,7 @@ webhooks_new(const struct webhooks_conf *conf, struct err *err)
     bodies_open(w);
     janitor_open(w);
     parked_open(w);
+    fan_outs_open(w);
     if (registry_open(w, conf, err) == 0 && outbox_open(w, err) == 0)
         return w;
     webhooks_free(w);
@@ -32,6 +33,7 @@ webhooks_free(struct webhooks *w)
     bodies_close(w);
     janitor_close(w);
     parked_close(w);
+    fan_outs_close(w);
     outbox_close(w);
     registry_close(w);
     free(w);
@@ -61,6 +63,7 @@ webhooks_start(struct webhooks *w)
     warn_if_parked(w);
     janitor_start(w);
     parked_start(w);
+    fan_outs_start(w);
     return lanes_start(w);
 }
 
@@ -72,6 +75,7 @@ webhooks_stop(struct webhooks *w, loop_fn *done, void *arg)
     w->stopped_arg = arg;
     janitor_stop(w);
     parked_stop(w);
+    fan_outs_stop(w);
     lanes_stop(w);
     webhooks_check_stopped(w);
 }

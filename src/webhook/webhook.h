@@ -39,6 +39,18 @@ struct webhook_declaration {
     const struct json *body;
 };
 
+/* What channels send with; all borrowed. */
+struct smtp_client;
+struct webhooks_email {
+    struct smtp_client *client; /* NULL: no relay, and no channel `email` */
+    const char *from;           /* an address */
+    const char *from_name;      /* NULL: none */
+};
+struct webhooks_sms {                                /* the shape of Twilio's API */
+    const char *base_url, *account_sid, *auth_token; /* account_sid NULL: no channel `sms` */
+    const char *from; /* a number, or the sid of a messaging service ("MG...") */
+};
+
 struct webhooks;
 struct webhooks_conf {
     struct loop *loop;
@@ -52,6 +64,8 @@ struct webhooks_conf {
         *declared; /* at most WEBHOOKS_MAX; read here only, as the JSON */
     size_t n_declared;
     struct webhook_words words;
+    struct webhooks_email email;
+    struct webhooks_sms sms;
     bool requires_https; /* plain http only to addresses that the policy lists */
     int64_t timeout_ms;  /* an attempt; 0 or above 30 s: 30 s */
     struct webhook_payload_limits payload;
@@ -93,6 +107,8 @@ int webhooks_rotate_secret(struct webhooks *w, struct str uuid,
 /* Judges a body like {"format":"json"} by itself, before there are webhooks: 0, or -1 with err. */
 int webhooks_check_field(const struct webhook_words *words, const struct json *body,
                          struct err *err);
+/* The names of the fields of that body, one by one: NULL behind the last. */
+const char *webhooks_field_name(size_t i);
 /* These write into this turn's transaction: reply after turn_wait. When the
  * commit is refused memory follows by itself; this does the same at once (harmless twice). */
 void webhooks_rollback(struct webhooks *w);

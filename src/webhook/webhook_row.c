@@ -14,11 +14,12 @@ enum { RECORD_V1 = 1, RECORD_V2 = 2 };
 
 /* As stored; the others read back as they are stored here. */
 static const uint8_t stored_origins[] = {
-    [WEBHOOK_API] = 0,     [WEBHOOK_CLI] = 0,      [WEBHOOK_DECLARED] = 1,
-    [WEBHOOK_REPORTS] = 2, [WEBHOOK_CALLBACK] = 3, [WEBHOOK_WITHDRAWN] = 0,
+    [WEBHOOK_API] = 0,          [WEBHOOK_CLI] = 0,      [WEBHOOK_DECLARED] = 1,
+    [WEBHOOK_REPORTS] = 2,      [WEBHOOK_CALLBACK] = 3, [WEBHOOK_WITHDRAWN] = 0,
+    [WEBHOOK_ORGANIZATION] = 4,
 };
 static const enum webhook_origin origins[] = {WEBHOOK_API, WEBHOOK_DECLARED, WEBHOOK_REPORTS,
-                                              WEBHOOK_CALLBACK};
+                                              WEBHOOK_CALLBACK, WEBHOOK_ORGANIZATION};
 enum { ORIGINS = sizeof(origins) / sizeof(origins[0]) };
 
 struct str

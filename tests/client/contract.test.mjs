@@ -48,6 +48,9 @@ test("index life: create, info, update, rename, swap, delete", async () => {
   assert.equal(failed.error.code, "index_already_exists");
   const indexes = await client.getRawIndexes({ limit: 10 });
   assert.deepEqual(indexes.results.map((i) => i.uid), ["life", "other"]);
+  const compacted = await client.index("life").compact().waitTask();
+  assert.equal(compacted.type, "indexCompaction");
+  assert.deepEqual(Object.keys(compacted.details), ["preCompactionSize", "postCompactionSize"]);
   assert.equal((await client.deleteIndex("life").waitTask()).details.deletedDocuments, 0);
   assert.equal((await client.deleteIndex("other").waitTask()).status, "succeeded");
 });

@@ -77,6 +77,73 @@ def test_410_disables_what_get_shows_and_a_patch_enables_again(start_server, rec
     assert "disabledReason" not in server.get(f"/webhooks/{uuid}").json
 
 
+def test_a_webhook_that_was_enabled_by_hand_is_told_to_have_recovered_when_it_works(start_server, make_receiver):
+    gone, watcher = make_receiver(), make_receiver()
+    gone.script = [410, 500, 200]
+    server = start_server(*LOOPBACK, *EACH_ALONE)
+    uuid = register(server, gone, retrySchedule=[0.1])
+    register(server, watcher, events=["webhook.disabled", "webhook.recovered"], format="json")
+    add(server, 2)
+    assert watcher.next().tasks[0]["type"] == "webhook.disabled"
+    assert server.patch(f"/webhooks/{uuid}", {"isActive": True}).status == 200
+    told = watcher.next().tasks[0]
+    assert told["type"] == "webhook.recovered" and told["data"]["webhook"] == uuid
+    assert len(gone.requests) >= 3  # not before a success
+
+
+def test_what_get_shows_of_a_disabled_webhook_changes_nothing_when_put_back(start_server, receiver):
+    receiver.script = [410, 200]
+    server = start_server(*LOOPBACK)
+    uuid = register(server, receiver)
+    add(server, 1)
+    server.wait_log("this webhook is disabled.*reason=gone")
+    shown = server.get(f"/webhooks/{uuid}").json
+    answer = server.patch(f"/webhooks/{uuid}", {"url": shown["url"], "isActive": False})
+    assert answer.status == 200 and answer.json == shown
+    assert server.patch(f"/webhooks/{uuid}", {"isActive": True}).json == {
+        **{key: shown[key] for key in ("uuid", "isEditable", "url", "headers")}, "isActive": True}
+    assert server.patch(f"/webhooks/{uuid}", {"isActive": False}).json["isActive"] is False
+    assert "disabledReason" not in server.get(f"/webhooks/{uuid}").json  # switched off, which is something else
+
+
+def test_a_restart_neither_bursts_nor_resets(start_server, make_receiver):
+    flags = (*LOOPBACK, *EACH_ALONE)
+    narrow, slow, failing, other = (make_receiver() for _ in range(4))
+    narrow.script, failing.script = ["hold"], [500]
+    server = start_server(*flags)
+    hooks = [register(server, narrow, wait=False, maxInFlight=3), register(server, slow, wait=False, rateLimit=2),
+             register(server, failing, wait=False, retrySchedule=[3600] * 3)]
+    narrow_uuid, slow_uuid, failing_uuid = hooks
+    add(server, 30)
+    wait_until(lambda: len(narrow.requests) == 3, "three in flight", server.process)
+
+    def times(uuid):
+        found = server.get(f"/webhooks/{uuid}/deliveries?state=owed&limit=100").json["results"]
+        return {d["id"]: d["nextAttemptAt"] for d in found if d["attemptCount"] > 0}
+    wait_until(lambda: len(times(failing_uuid)) >= 2, "failed attempts", server.process)
+    server.kill()
+    failing.script = ["hold"]
+    n_failed, n_slow = len(failing.requests), len(slow.requests)
+    began = time.monotonic()
+    server = start_server(*flags)
+    waiting = times(failing_uuid)
+    wait_until(lambda: len(narrow.requests) == 6, "three again", server.process)
+    wait_until(lambda: len(failing.requests) == n_failed + 1, "the probe", server.process)
+    with slow.changed:
+        assert slow.changed.wait_for(lambda: len(slow.requests) >= n_slow + 4, 30)
+    assert time.monotonic() - began >= 1.3  # two a second: the fourth comes 1.5 s after the first
+    register(server, other)
+    server.done(server.post("/indexes/movies/documents", {"id": 99}))
+    other.next()
+    assert len(narrow.requests) == 6 and len(failing.requests) == n_failed + 1
+    assert len(waiting) >= 2 and waiting.items() <= times(failing_uuid).items()
+    assert server.get(f"/webhooks/{narrow_uuid}/deliveries?state=owed&limit=1").json["total"] == 31
+    for receiver in (narrow, failing):
+        receiver.script = [200]
+        receiver.release()
+    narrow.wait_for_tasks(range(31))
+
+
 def test_the_receiver_ends_one_delivery_or_all_with_a_header(start_server, receiver):
     receiver.script = [(500, {"webhook-delivery": "abort-message"}, b""), (200, {"webhook-delivery": "disable"}, b""), 200]
     server = start_server(*LOOPBACK)

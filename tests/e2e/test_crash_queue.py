@@ -1,5 +1,5 @@
-"""SIGKILL while tasks are added, canceled, deleted, swapped and while keys change: what was acknowledged holds, all ends,
-and every filter still says what the tasks say. TASKHOOK_CRASH_ROUNDS rounds (default 100; a fifth of them here)."""
+"""SIGKILL while tasks are added, canceled, deleted, swapped, indexes compacted and while keys change: what was acknowledged
+holds, what was deleted stays deleted, all ends, and every filter still says what the tasks say. TASKHOOK_CRASH_ROUNDS rounds (default 100; a fifth of them here)."""
 import http.client
 import json
 import os
@@ -18,9 +18,9 @@ ROUNDS = max(1, int(os.environ.get("TASKHOOK_CRASH_ROUNDS", "100")) // 5)
 class Client(threading.Thread):
     """Random requests until the server dies; remembers what was acknowledged and what may have happened."""
 
-    def __init__(self, server, seed, last_uid, keys):
+    def __init__(self, server, seed, last_uid, keys, dead):
         super().__init__(daemon=True)
-        self.server, self.rng, self.last_uid, self.keys = server, random.Random(seed), last_uid, keys
+        self.server, self.rng, self.last_uid, self.keys, self.dead = server, random.Random(seed), last_uid, keys, dead
         self.tasks, self.doomed, self.done = set(), set(), 0
 
     def run(self):
@@ -53,6 +53,8 @@ class Client(threading.Thread):
         what = self.rng.random()
         if what < 0.6:
             self.add("POST", f"/indexes/{index}/documents", [{"id": self.rng.randint(1, 50)}])
+        elif what < 0.64:
+            self.add("POST", f"/indexes/{index}/compact")
         elif what < 0.7:
             self.add("POST", "/swap-indexes", [{"indexes": [index, other]}])
         elif what < 0.8:
@@ -66,10 +68,14 @@ class Client(threading.Thread):
             self.change_keys()
 
     def change_keys(self):
-        if self.keys and self.rng.random() < 0.5:
+        what = self.rng.random()
+        if self.keys and what < 0.3:
             uid = self.rng.choice(sorted(self.keys))
             del self.keys[uid]
             self.send("DELETE", f"/keys/{uid}")
+            self.dead.add(uid)
+        elif self.keys and what < 0.5:
+            self.send("PATCH", f"/keys/{self.rng.choice(sorted(self.keys))}", {"name": "renamed"})
         else:
             key = self.send("POST", "/keys", {"actions": ["tasks.get"], "indexes": ["*"], "expiresAt": None})
             self.keys[key["uid"]] = key["key"]
@@ -77,11 +83,12 @@ class Client(threading.Thread):
 
 @pytest.mark.parametrize("life", range(2))
 def test_what_was_acknowledged_survives(start_server, life):
-    rng, seen, keys = random.Random(life), {}, {}
-    acknowledged, doomed, last_uid = set(), set(), 0
+    rng, seen, keys, dead_keys = random.Random(life), {}, {}, set()
+    acknowledged, doomed, gone, last_uid = set(), set(), set(), 0
     for round_number in range(max(1, ROUNDS // 2)):
         server = start_server("--master-key", MASTER, "--experimental-max-number-of-batched-tasks", 4)
-        clients = [Client(server, rng.random(), last_uid, keys if n == 0 else {}) for n in range(3)]
+        clients = [Client(server, rng.random(), last_uid, keys if n == 0 else {}, dead_keys if n == 0 else set())
+                   for n in range(3)]
         for client in clients:
             client.start()
         target = rng.randint(5, 60)
@@ -98,8 +105,10 @@ def test_what_was_acknowledged_survives(start_server, life):
         compare(master, rng, 12, seen)
         there = {t["uid"] for t in master.get("/tasks?limit=1000000").json["results"]}
         assert acknowledged - there <= doomed, acknowledged - there - doomed
+        assert not gone & there, gone & there
+        gone = set(range(max(there, default=0))) - there
         known = {k["uid"] for k in master.get("/keys?limit=1000").json["results"]}
-        assert set(keys) <= known, round_number
+        assert set(keys) <= known and not dead_keys & known, round_number
         for secret in list(keys.values())[:3]:
             assert As(server, secret).get("/tasks?limit=1").status == 200
         assert server.stop() == 0

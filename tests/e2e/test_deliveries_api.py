@@ -369,6 +369,20 @@ def test_a_ping_reaches_that_webhook_alone(server, make_receiver):
     assert receivers[1].requests == []
 
 
+@pytest.mark.parametrize("body, headers, status, code", [
+    ("{}", {"Content-Type": "application/json"}, 202, None),
+    ('{"a":1}', {"Content-Type": "application/json"}, 400, "bad_request"),
+    ("[]", {"Content-Type": "application/json"}, 400, "bad_request"),
+    ("{", {"Content-Type": "application/json"}, 400, "malformed_payload"),
+    ("{}", {}, 415, "missing_content_type"),
+])
+def test_a_ping_has_nothing_to_say(shared, receiver, body, headers, status, code):
+    hook = register(shared, receiver)
+    answer = shared.post(f"/webhooks/{hook}/ping", body, headers=headers)
+    assert (answer.status, answer.json.get("code")) == (status, code), answer
+    assert shared.delete(f"/webhooks/{hook}").status == 204
+
+
 def test_batches_do_not_wait_for_a_ping(server, receiver):
     receiver.script = ["hold", 200]
     hook = register(server, receiver)

@@ -1,9 +1,14 @@
 """/indexes/{uid}/documents: formats, ids, merging, reading, deleting, and every synchronous error."""
 import gzip
+import http.client
+import io
 import json
+import socket
 import zlib
 
 import pytest
+
+from conftest import wait_until
 
 ID_RULE = ("is invalid. A document identifier can be of type integer or string, only composed of alphanumeric characters "
            "(a-z A-Z 0-9), hyphens (-) and underscores (_), and can not be more than 511 bytes.")
@@ -417,3 +422,82 @@ def test_sizes_tell_of_documents_that_are_not_in_the_database_file(server):
     stats = server.get("/indexes/large/stats").json
     assert stats["rawDocumentDbSize"] > 3_000_000
     assert stats["avgDocumentSize"] > 1000
+
+
+# --- a listing is one state
+
+
+def begin_listing(server, path):
+    """A request whose answer is larger than what buffers hold, and the beginning of that answer."""
+    connection = socket.create_connection(("127.0.0.1", server.port), 30)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    return connection, connection.recv(1000)
+
+
+def end_listing(connection, said):
+    pieces = [said]
+    while more := connection.recv(1 << 20):
+        pieces.append(more)
+    connection.close()
+    answer = http.client.HTTPResponse(Said(b"".join(pieces)))
+    answer.begin()
+    return json.loads(answer.read())
+
+
+class Said:
+    """What http.client wants of a socket."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def makefile(self, *_):
+        return io.BytesIO(self.said)
+
+
+def versions(n, version):
+    return "\n".join(f'{{"id":{i},"v":{version},"pad":"{"x" * 300}"}}' for i in range(n))
+
+
+@pytest.mark.parametrize("query", ["", "&filter=v%20%3E%3D%200", "&sort=id:desc"])
+def test_a_listing_shows_one_state_while_batches_change_the_index(server, query):
+    n = 60000
+    server.done(server.patch("/indexes/a/settings", {"filterableAttributes": ["v"], "sortableAttributes": ["id"]}))
+    server.done(server.post("/indexes/a/documents", versions(n, 0), headers=NDJSON))
+    connection, said = begin_listing(server, f"/indexes/a/documents?limit={n}{query}")
+    server.done(server.post("/indexes/a/documents", versions(n, 1), headers=NDJSON))
+    server.done(server.post("/indexes/a/documents/delete-batch", list(range(0, n, 2))))
+    listing = end_listing(connection, said)
+    assert listing["total"] == len(listing["results"]) == n
+    assert {d["v"] for d in listing["results"]} == {0}
+    assert {d["v"] for d in server.documents("a", "?limit=10")} == {1}
+
+
+def test_a_listing_goes_on_when_its_index_is_deleted(server):
+    n = 60000
+    server.done(server.post("/indexes/a/documents", versions(n, 0), headers=NDJSON))
+    connection, said = begin_listing(server, f"/indexes/a/documents?limit={n}")
+    server.done(server.delete("/indexes/a"))
+    assert server.get("/indexes/a/documents").status == 404
+    assert len(end_listing(connection, said)["results"]) == n
+
+
+def test_a_listing_goes_on_when_its_index_is_cleared_and_compacted(server):
+    n = 60000
+    server.done(server.post("/indexes/a/documents", versions(n, 0), headers=NDJSON))
+    connection, said = begin_listing(server, f"/indexes/a/documents?limit={n}")
+    server.done(server.delete("/indexes/a/documents"))
+    compaction = server.post("/indexes/a/compact")
+    assert len(end_listing(connection, said)["results"]) == n
+    server.done(compaction)
+    wait_until(lambda: not list((server.db_path / "indexes").glob("*/segment-*")), "its files stay")
+
+
+def test_what_a_slow_client_holds_is_given_back(server):
+    n = 60000
+    server.done(server.post("/indexes/a/documents", versions(n, 0), headers=NDJSON))
+    connection, _ = begin_listing(server, f"/indexes/a/documents?limit={n}")
+    server.done(server.delete("/indexes/a/documents"))
+    assert list((server.db_path / "indexes").glob("*/segment-*"))
+    wait_until(lambda: not list((server.db_path / "indexes").glob("*/segment-*")), "its files stay")
+    connection.close()

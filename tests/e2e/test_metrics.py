@@ -92,7 +92,7 @@ UPSTREAM = [
     "degraded_search_requests", "personalized_search_requests", "db_size_bytes", "used_db_size_bytes", "index_count",
     "index_docs_count", "nb_tasks", "is_indexing", "search_queue_size", "searches_running",
     "searches_waiting_to_be_processed", "task_queue_latency_seconds", "task_queue_used_size", "http_requests_total",
-    "http_response_time_seconds",
+    "http_response_time_seconds", "task_queue_max_size", "task_queue_size_until_stop_registering",
 ]
 OURS = [
     "queue_is_paused", "batch_tasks", "batch_seconds", "commit_seconds", "failed_commits_total", "store_is_healthy",
@@ -138,6 +138,36 @@ def test_figures_follow_the_tasks(metered):
     assert value(families, "taskhook_batch_tasks_count") == 2
     assert value(families, "taskhook_commit_seconds_count") >= 2
     assert value(families, "meilisearch_task_queue_latency_seconds") == 0
+
+
+def test_the_last_batches_are_told(metered):
+    metered.done(metered.post("/indexes/a/documents", [{"id": i} for i in range(5)]))
+    documents = metered.get("/batches?limit=1").json["results"][0]
+    metered.done(metered.post("/indexes", {"uid": "b"}))
+    last = metered.get("/batches?limit=1").json["results"][0]
+    families = scrape(metered)
+    labels = {"batch_uid": str(documents["uid"]), "index": "a"}
+    assert value(families, "meilisearch_last_indexed_documents_count", **labels) == 5
+    assert value(families, "meilisearch_last_indexed_documents_duration_ms", **labels) >= 0
+    trace = families["meilisearch_last_finished_batches_progress_trace_ms"][1][
+        "meilisearch_last_finished_batches_progress_trace_ms"]
+    assert {dict(of)["step_name"] for of in trace} == set(last["stats"]["progressTrace"])
+    assert {dict(of)["batch_uid"] for of in trace} == {str(last["uid"])}
+
+
+def test_a_fresh_server_tells_of_no_batches(metered):
+    families = scrape(metered)
+    assert "meilisearch_last_indexed_documents_count" not in families
+    assert "meilisearch_last_finished_batches_progress_trace_ms" not in families
+
+
+def test_the_size_of_the_queue_is_told(start_server):
+    server = start_server("--experimental-enable-metrics", "--max-task-db-size", "1 GiB", *LOOPBACK)
+    server.done(server.post("/indexes", {"uid": "a"}))
+    families = scrape(server)
+    used = value(families, "meilisearch_task_queue_used_size")
+    assert value(families, "meilisearch_task_queue_max_size") == 2**30 and 0 < used < 2**20
+    assert value(families, "meilisearch_task_queue_size_until_stop_registering") == 2**30 - used
 
 
 def test_waiting_tasks_are_counted(start_server):

@@ -403,13 +403,31 @@ def test_schema_names_the_searchable_fields_from_the_deploy_on(source):
     assert source.live() == [{"id": "2"}]
 
 
-def test_get_index_says_where_it_is_read(source):
+def test_get_index_says_where_it_is_read_also_before_the_first_snapshot(source):
+    """Docusaurus' plugins ask before they stage anything; nothing is begun by asking."""
     server = source.server
-    missing = server.get(f"/api/v1/indexes/get-index?id={source.index}")
-    assert (missing.status, missing.headers["Content-Type"].split(";")[0]) == (404, "text/plain")
+    before = server.get(f"/api/v1/indexes/get-index?id={source.index}")
+    assert before.json == {"api_endpoint": f"{server.url}/indexes/{source.index}", "api_key": ""}
+    assert source.ask("has-data").status == source.ask("deploy").status == 404
     source.snapshot([])
-    answer = server.get(f"/api/v1/indexes/get-index?id={source.index}").json
-    assert answer == {"api_endpoint": f"{server.url}/indexes/{source.index}", "api_key": ""}
+    assert server.get(f"/api/v1/indexes/get-index?id={source.index}").json == before.json
+
+
+def test_get_index_of_what_may_not_be_begun_is_not_found(start_server):
+    server = start_server("--master-key", MASTER_KEY)
+    key = make_key(server, ["mine"], "documents.*", "indexes.get")
+    missing = server.get("/api/v1/indexes/get-index?id=mine", headers=key)
+    assert (missing.status, missing.body) == (404, b"Index `mine` not found.\n")
+    assert missing.headers["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("query, says", [
+    ("", "`id` is missing"), ("?id=", "not a valid index uid"), ("?id=a%20b", "not a valid index uid"),
+    ("?idd=a", "Unknown parameter `idd`: expected one of `id`")])
+def test_get_index_needs_an_index_uid(shared, query, says):
+    answer = shared.get(f"/api/v1/indexes/get-index{query}")
+    assert answer.status == 400 and says in answer.body.decode(), answer
+    assert answer.headers["Content-Type"].startswith("text/plain")
 
 
 # --- bytes

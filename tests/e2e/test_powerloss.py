@@ -78,13 +78,10 @@ class Recording:
         options = [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"]
         env = {"LD_PRELOAD": SHIM, "TASKHOOK_POWERLOSS_DIR": str(self.root.resolve()),
                "TASKHOOK_POWERLOSS_LOG": str(self.log), "ASAN_OPTIONS": ":".join(filter(None, options)), **self.env}
-        server = start(self.root, self.receiver, env, self.rng.choice(self.checkpoints))
+        server = self.start(self.root, self.receiver, env, self.rng.choice(self.checkpoints))
         try:
             assert self.log.exists(), f"the shim does not run\n{server.log()}"
-            administrator = Administrator(self, server, f"{life}")
-            if life == 0:
-                administrator.create(*SHARED)
-            threads = [administrator, *(Writer(self, server, f"{life}-{n}") for n in range(WRITERS))]
+            threads = self.clients(server, life)
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -98,6 +95,21 @@ class Recording:
                 assert server.stop() == 0, server.log()
         finally:
             server.kill()
+
+    headers = {}  # of every request
+
+    def start(self, *arguments):
+        return start(*arguments)
+
+    def clients(self, server, life):
+        """Threads that end by themselves; failure: what they died of."""
+        administrator = Administrator(self, server, f"{life}")
+        if life == 0:
+            administrator.create(*SHARED)
+        return [administrator, *(Writer(self, server, f"{life}-{n}") for n in range(WRITERS))]
+
+    def loss(self, *arguments):
+        return Loss(self, *arguments)
 
     def kill_between_records(self, server):
         stop = pathlib.Path(f"{self.log}.stop")
@@ -142,7 +154,7 @@ class Client(threading.Thread):
     def send(self, request, method, path, body=None):
         """request: what it does to the model. The uid of the task."""
         self.connection.request(method, path, None if body is None else json.dumps(body),
-                                {"Content-Type": "application/json"})
+                                {"Content-Type": "application/json", **self.recording.headers})
         answer = self.connection.getresponse()
         said = answer.read()
         assert answer.status in (200, 202), said
@@ -245,11 +257,8 @@ class Loss:
     def check(self):
         """Fails with what was lost; the directory is gone afterwards, or there as it was found in PATH.found."""
         try:
-            self.server = start(self.path, self.receiver)
-            self.check_tasks()
-            self.check_documents()
-            self.check_deliveries()
-            self.check_usable()
+            self.server = self.recording.start(self.path, self.receiver)
+            self.check_all()
         except (AssertionError, OSError, http.client.HTTPException, ValueError, KeyError) as failure:
             self.build(f"{self.path}.found")
             log = self.server.log() if self.server else ""
@@ -259,6 +268,12 @@ class Loss:
                 self.server.kill()
             self.receiver.close()
             shutil.rmtree(self.path)
+
+    def check_all(self):
+        self.check_tasks()
+        self.check_documents()
+        self.check_deliveries()
+        self.check_usable()
 
     def check_tasks(self):
         """Tasks were added one after the other: those that are there are the first ones."""
@@ -272,7 +287,9 @@ class Loss:
 
     def check_documents(self):
         done = [self.recording.requests[u] for u in sorted(self.tasks) if self.tasks[u]["status"] == "succeeded"]
-        expected = expected_indexes(done)
+        self.expect(expected_indexes(done))
+
+    def expect(self, expected):
         found = {i["uid"] for i in self.server.get("/indexes?limit=1000").json["results"]}
         assert found == set(expected)
         for index, documents in expected.items():
@@ -344,7 +361,7 @@ def test_nothing_acknowledged_is_lost_when_the_power_fails(recording, tmp_path):
             (tmp_path / f"recording-{number}").mkdir()
             recording = Recording(tmp_path / f"recording-{number}", rng)
         cut = choose_cut(recording.places, rng)
-        Loss(recording, tmp_path / f"round-{number}", (STRICT, JOURNAL)[number % 2], cut, rng.randrange(1 << 32)).check()
+        recording.loss(tmp_path / f"round-{number}", (STRICT, JOURNAL)[number % 2], cut, rng.randrange(1 << 32)).check()
 
 
 # --- controls: the same checks must see a loss where one is made
@@ -359,7 +376,7 @@ def assert_one_is_seen(recording, tmp_path, losses, ignore=()):
     rng = random.Random(SEED)
     for number, (records, cut) in enumerate(losses):
         try:
-            Loss(recording, tmp_path / f"round-{number}", STRICT, cut, rng.randrange(1 << 32), ignore, records).check()
+            recording.loss(tmp_path / f"round-{number}", STRICT, cut, rng.randrange(1 << 32), ignore, records).check()
         except AssertionError:
             return
     pytest.fail("so many power losses, and nobody noticed")

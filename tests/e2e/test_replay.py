@@ -85,6 +85,39 @@ def test_a_webhook_that_is_new_gets_what_happened_before(server, make_receiver):
     assert {new.next().tasks[0]["uid"] for _ in range(2)} == {0, 1}
 
 
+def ids(receiver, first=0):
+    """The tasks of each request by its webhook-id."""
+    return {r.headers["webhook-id"]: [task["uid"] for task in r.tasks] for r in receiver.requests[first:]}
+
+
+@pytest.mark.parametrize("limit", ["100", "2"])  # in one request, in several
+def test_a_replay_of_other_tasks_has_another_id_and_one_of_the_same_has_the_same(start_server, receiver, limit):
+    flags = (*LOOPBACK, "--webhook-max-payload-tasks", limit)
+    stopped = start_server(*flags, *STOPPED)
+    hook = register(stopped, receiver, statuses=["failed"])
+    for document in ({"id": 1}, {"id": "not valid!"}, {"id": 2}, {"id": "not either!"}, {"id": "nor this!"}, {"id": 3}):
+        stopped.post("/indexes/movies/documents", document)
+    assert stopped.stop() == 0
+    server = start_server(*flags)
+
+    def replayed(**fields):
+        seen = len(receiver.requests)
+        assert server.patch(f"/webhooks/{hook}", {"statuses": None, **fields}).status == 200
+        queued = counts(server.done(replay(server, hook)))[1]
+        wait_until(lambda: len(receiver.requests) == seen + queued, "all of them", server.process)
+        return ids(receiver, seen)
+    receiver.wait_for_tasks([1, 3, 4])
+    first = ids(receiver)
+    assert replayed(statuses=["failed"]) == first
+    everything = replayed()
+    assert set(everything).isdisjoint(first) and len(everything) == (1 if limit == "100" else 3)
+    assert sorted(sum(everything.values(), [])) == [0, 1, 2, 3, 4, 5]
+    succeeded = replayed(statuses=["succeeded"])
+    assert set(succeeded).isdisjoint({**first, **everything})
+    assert sorted(sum(succeeded.values(), [])) == [0, 2, 5]
+    assert replayed() == everything and replayed(statuses=["succeeded"]) == succeeded
+
+
 def test_the_range_of_time(server, receiver):
     hook = register(server, receiver)
     add(server, 3)

@@ -1,5 +1,6 @@
 """Report jobs: the seed's flow, every status and header of contracts.md 1.3, definitions, formats, callbacks, results."""
 import base64
+import concurrent.futures
 import csv
 import hashlib
 import hmac
@@ -15,6 +16,7 @@ import zlib
 import pytest
 
 from conftest import LOOPBACK, Server, wait_until  # noqa: F401
+from test_wait import n_waits
 
 STOPPED = ("--experimental-max-number-of-batched-tasks", "0")
 SALES = [{"id": 1, "region": "north", "amount": 10.1, "day": "2026-01-02", "who": {"name": "Ada"}},
@@ -102,6 +104,10 @@ def test_an_accepted_report_has_the_headers_of_an_asynchronous_answer(sales):
     assert answer.headers["Operation-Location"] == f"http://127.0.0.1:{sales.port}/tasks/{task}"
     assert answer.headers["Retry-After"] == "1"
     assert answer.headers["Link"] == f'</api/reports/{task}/status>; rel="status"'
+    assert len(answer.headers["X-Request-Id"]) == 36
+    named = sales.post("/api/reports", {"reportType": "monthly_sales"}, headers={
+        "X-Request-Id": "mine-7", "Content-Type": "application/json"})
+    assert named.headers["X-Request-Id"] == "mine-7"
     assert sales.wait_task(int(task))["details"] == {
         "reportType": "monthly_sales", "format": "json", "rows": 4, "bytes": ended(sales, task)["bytes"]}
 
@@ -163,6 +169,51 @@ def test_prefer_wait_that_runs_out_answers_202(start_server):
     assert answer.status == 202 and answer.headers["Preference-Applied"] == "wait=0"
 
 
+def wait_for(server, path, seconds=20):
+    return server.get(path, headers={"Prefer": f"wait={seconds}"})
+
+
+@pytest.mark.parametrize("what, status", [("", 303), ("/status", 200), ("?noredirect", 200)])
+def test_prefer_wait_holds_a_look_at_a_report_until_its_end(start_server, receiver, what, status):
+    hooked = start_server("--task-webhook-url", receiver.url, "--experimental-enable-metrics", *LOOPBACK)
+    define(fill(hooked))
+    receiver.next()
+    receiver.script = ["hold"]
+    hooked.put("/indexes/blocker/documents", [{"id": 1}])
+    receiver.next()  # the queue waits for this answer
+    task = submit(hooked)
+    receiver.script = [200]
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_for, hooked, f"/api/reports/{task}{what}")
+        wait_until(lambda: n_waits(hooked) == 1, hooked.log, hooked.process)
+        assert not waiting.done()
+        receiver.release()
+        answer = waiting.result()
+    assert answer.status == status and answer.json["status"] == "completed"
+    assert answer.headers["Preference-Applied"] == "wait=20" and "Prefer" in answer.headers.get_all("Vary")
+
+
+def test_a_wait_that_runs_out_shows_the_report_as_it_is(start_server):
+    server = start_server(*LOOPBACK, *STOPPED)
+    define(server)
+    task = submit(server)
+    for what, status in (("", 202), ("/status", 200)):
+        answer = wait_for(server, f"/api/reports/{task}{what}", 1)
+        assert (answer.status, answer.json["status"], answer.headers["Retry-After"]) == (status, "pending", "1")
+        assert answer.headers["Preference-Applied"] == "wait=1"
+
+
+def test_a_look_that_waits_is_answered_when_the_server_stops(start_server):
+    server = start_server(*LOOPBACK, *STOPPED, "--experimental-enable-metrics")
+    define(server)
+    task = submit(server)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_for, server, f"/api/reports/{task}/status", 30)
+        wait_until(lambda: n_waits(server) == 1, server.log, server.process)
+        assert server.stop() == 0
+        assert waiting.result().json["status"] == "pending"
+
+
 def test_an_idempotency_key_gives_the_same_report_twice(sales):
     headers = {"Idempotency-Key": "once", "Content-Type": "application/json"}
     body = {"reportType": "monthly_sales"}
@@ -183,28 +234,103 @@ def test_reports_are_listed_newest_first_with_a_cursor(sales):
 
 # --- results
 
-def test_a_result_has_validators_a_name_and_byte_ranges(sales):
+@pytest.fixture
+def download(sales):
+    """download(method="GET", **headers): the same result each time; `_` stands for `-` in names."""
     task = submit(sales)
     ended(sales, task)
-    path = f"/api/reports/{task}/download"
-    whole = sales.get(path)
-    assert whole.headers["Content-Disposition"] == f'attachment; filename="monthly_sales-{task}.json"'
+
+    def ask(method="GET", **headers):
+        return sales.request(method, f"/api/reports/{task}/download",
+                             headers={name.replace("_", "-"): value for name, value in headers.items()})
+    ask.task = task
+    return ask
+
+
+def test_a_result_has_validators_a_length_and_a_name(download):
+    whole = download()
+    assert whole.headers["Content-Disposition"] == f'attachment; filename="monthly_sales-{download.task}.json"'
     assert int(whole.headers["Content-Length"]) == len(whole.body) and whole.headers["Accept-Ranges"] == "bytes"
-    etag = whole.headers["ETag"]
-    for value in (etag, f'"other", W/{etag}', "*"):
-        assert sales.get(path, headers={"If-None-Match": value}).status == 304
-    for value, expected in (("bytes=0-9", whole.body[:10]), ("bytes=10-", whole.body[10:]), ("bytes=-7", whole.body[-7:])):
-        part = sales.get(path, headers={"Range": value})
+    assert re.fullmatch('"[0-9a-f]{32}"', whole.headers["ETag"]) and whole.headers["Last-Modified"].endswith("GMT")
+    assert hashlib.sha256(whole.body).hexdigest().startswith(whole.headers["ETag"].strip('"'))
+
+
+def test_a_part_of_a_result_is_206(download):
+    whole = download().body
+    for value, expected in (("bytes=0-9", whole[:10]), ("bytes=10-", whole[10:]), ("bytes=-7", whole[-7:])):
+        part = download(Range=value)
         assert (part.status, part.body) == (206, expected)
-        assert part.headers["Content-Range"].endswith(f"/{len(whole.body)}")
-    assert sales.get(path, headers={"Range": "bytes=0-1,4-5"}).body == whole.body
-    assert sales.get(path, headers={"Range": "bytes=0-1", "If-Range": '"old"'}).body == whole.body
-    assert sales.get(path, headers={"Range": "bytes=0-1", "If-Range": etag}).body == whole.body[:2]
-    beyond = sales.get(path, headers={"Range": f"bytes={len(whole.body)}-"})
-    problem(beyond, 416, "report_range_not_satisfiable")
-    assert beyond.headers["Content-Range"] == f"bytes */{len(whole.body)}"
-    head = sales.request("HEAD", path)
-    assert head.body == b"" and head.headers["Content-Length"] == whole.headers["Content-Length"]
+        at = whole.index(expected)
+        assert part.headers["Content-Range"] == f"bytes {at}-{at + len(expected) - 1}/{len(whole)}"
+
+
+def test_several_parts_are_one_multipart_answer(download):
+    whole = download()
+    parts = download(Range="bytes=0-9,20-29,-5")
+    assert parts.status == 206 and "Content-Range" not in parts.headers
+    assert int(parts.headers["Content-Length"]) == len(parts.body)
+    kind, boundary = parts.headers["Content-Type"].split("; boundary=")
+    assert kind == "multipart/byteranges"
+    pieces = parts.body.split(f"--{boundary}".encode())
+    assert (pieces[0], pieces[-1]) == (b"", b"--\r\n")
+    size = len(whole.body)
+    for piece, (first, last) in zip(pieces[1:-1], [(0, 9), (20, 29), (size - 5, size - 1)], strict=True):
+        head, body = piece.removeprefix(b"\r\n").split(b"\r\n\r\n", 1)
+        assert head.decode().split("\r\n") == [
+            f"Content-Type: {whole.headers['Content-Type']}", f"Content-Range: bytes {first}-{last}/{size}"]
+        assert body == whole.body[first:last + 1] + b"\r\n"
+
+
+def test_ranges_that_are_wrong_or_longer_than_the_whole_are_answered_with_the_whole(download):
+    whole = download()
+    for value in ("bytes=9-1", "lines=1-2", "bytes=0-,0-", "bytes=" + ",".join(f"{n}-{n}" for n in range(33))):
+        answer = download(Range=value)
+        assert (answer.status, answer.body) == (200, whole.body), value
+
+
+def test_a_range_behind_the_end_is_416(download):
+    size = len(download().body)
+    for value in (f"bytes={size}-", "bytes=-0"):
+        beyond = download(Range=value)
+        problem(beyond, 416, "report_range_not_satisfiable")
+        assert beyond.headers["Content-Range"] == f"bytes */{size}"
+
+
+def test_if_range_decides_whether_the_range_counts(download):
+    whole = download()
+    for same in (whole.headers["ETag"], whole.headers["Last-Modified"]):
+        assert download(Range="bytes=0-1", If_Range=same).status == 206
+    for other in ('"old"', "W/" + whole.headers["ETag"], "Sun, 06 Nov 1994 08:49:37 GMT", "Fri, 06 Nov 2099 08:49:37 GMT"):
+        answer = download(Range="bytes=0-1", If_Range=other)
+        assert (answer.status, answer.body) == (200, whole.body)
+
+
+def test_what_the_client_has_is_304(download):
+    etag, modified = (download().headers[name] for name in ("ETag", "Last-Modified"))
+    for headers in ({"If_None_Match": etag}, {"If_None_Match": f'"other", W/{etag}'}, {"If_None_Match": "*"},
+                    {"If_Modified_Since": modified}, {"If_Modified_Since": "Friday, 06-Nov-49 08:49:37 GMT"}):
+        answer = download(**headers)
+        assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", etag), headers
+    for headers in ({"If_None_Match": '"other"', "If_Modified_Since": modified}, {"If_Modified_Since": "yesterday"},
+                    {"If_Modified_Since": "Sun, 06 Nov 1994 08:49:37 GMT"}):
+        assert download(**headers).status == 200, headers
+
+
+def test_another_result_than_the_client_means_is_412(download):
+    etag, modified = (download().headers[name] for name in ("ETag", "Last-Modified"))
+    for headers in ({"If_Match": '"other"'}, {"If_Match": "W/" + etag},
+                    {"If_Unmodified_Since": "Sun, 06 Nov 1994 08:49:37 GMT"}):
+        problem(download(Range="bytes=0-1", **headers), 412, "report_precondition_failed")
+    for headers in ({"If_Match": f'"other", {etag}'}, {"If_Match": "*"}, {"If_Unmodified_Since": modified}):
+        assert download(Range="bytes=0-1", **headers).status == 206, headers
+
+
+def test_head_has_the_headers_of_get_and_no_part(download):
+    whole, head = download(), download("HEAD", Range="bytes=0-1")
+    assert (head.status, head.body) == (200, b"")
+    for name in ("Content-Length", "Content-Type", "ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition"):
+        assert head.headers[name] == whole.headers[name]
+    assert download("HEAD", If_None_Match=whole.headers["ETag"]).status == 304
 
 
 def test_a_deleted_result_is_gone_and_stays_known(sales, tmp_path):
@@ -364,6 +490,42 @@ def test_pdf_is_a_table_on_numbered_pages_with_unicode_text(start_server):
     shown = {chr(int(code, 16)) for code in re.findall(rb"<[0-9A-F]{4}><([0-9A-F]{4})>endbfchar", maps)}
     assert set("Žluťoučký кот№Überblick€") <= shown
     assert "Überblick €".encode("utf-16-be").hex().upper().encode() in objects[9]
+
+
+def pdf_lines(body):
+    """What stands on the pages, a text a drawn line, through the font's own map of glyphs."""
+    objects = pdf_objects(body)
+
+    def unpacked(object):
+        return zlib.decompress(object.split(b"stream\n", 1)[1].rsplit(b"\nendstream", 1)[0])
+    codes = re.findall(rb"<([0-9A-F]{4})><([0-9A-F]+)>endbfchar", unpacked(objects[7]))
+    shown = {glyph: bytes.fromhex(code.decode()).decode("utf-16-be") for glyph, code in codes}
+    pages = [objects[int(re.search(rb"/Contents (\d+) 0 R", o)[1])] for o in objects.values() if b"/Type/Page/" in o]
+    return ["".join(shown[line[i:i + 4]] for i in range(0, len(line), 4))
+            for page in pages for line in re.findall(rb"<([0-9A-F]*)>Tj", unpacked(page))]
+
+
+def make_pdf(server, documents, **parameters):
+    fill(server, documents)
+    if server.post("/api/reports", {"reportType": "tasks", "format": "pdf"}).status == 400:
+        pytest.skip("built without PDF")
+    return make(server, reportType="documents", format="pdf", parameters={"index": "sales", "fields": ["text"], **parameters})
+
+
+@pytest.mark.parametrize("text, shown", [
+    ("漢字 ok", "\ufffd\ufffd ok"), ("a\0b\nc\td", "a b c d"), ("žluť \U0001f600", "žluť \U0001f600")])
+def test_what_a_pdf_cannot_show_is_seen_to_be_missing(server, text, shown):
+    assert shown in pdf_lines(make_pdf(server, [{"id": 1, "text": text}]).body)
+
+
+def test_what_is_cut_off_in_a_pdf_ends_with_an_ellipsis(server):
+    title = "A title that goes on " * 20
+    lines = pdf_lines(make_pdf(server, [{"id": 1, "text": "é" * 700}], title=title).body)
+    assert lines[0].startswith("A title") and lines[2].endswith("…") and lines[3].endswith("Z")
+    cell = lines[lines.index("text") + 1:]
+    assert cell[0] == "é" * len(cell[0]) and [line for line in cell if line.endswith("é…")]
+    footer = lines[-2]
+    assert footer.startswith("A title") and footer.endswith("…") and lines[-1] == "Page 1 of "
 
 
 def test_an_empty_pdf_has_one_page(sales):
@@ -619,7 +781,9 @@ def test_other_errors_of_this_door_are_problems_too(shared):
     problem(shared.get("/api/reports/x/download"), 404, "report_not_found")
     problem(shared.put("/api/report-definitions/tasks", {}), 409, "immutable_report_definition")
     problem(shared.get("/api/reports/1/nothing"), 404, "route_not_found")
-    problem(shared.put("/api/reports/1", {}), 405, "method_not_allowed")
+    not_allowed = shared.put("/api/reports/1", {})
+    problem(not_allowed, 405, "method_not_allowed")
+    assert not_allowed.headers["Allow"] == "GET, HEAD, DELETE"
     problem(shared.post("/api/reports", "{", headers={"Content-Type": "application/json"}), 400, "malformed_payload")
     problem(shared.post("/api/reports", "x" * 5_000_000, headers={"Content-Type": "application/json"}), 413,
             "payload_too_large")

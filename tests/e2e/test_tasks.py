@@ -1,6 +1,7 @@
 """/tasks and /batches: shapes, paging, filters, cancelation."""
 
 import json
+import re
 
 import pytest
 
@@ -231,10 +232,18 @@ def test_a_running_batch_shows_its_progress(server):
             seen.append(batch["progress"])
     assert seen, "it ran too fast"
     assert all(progress["steps"][0]["currentStep"] in ("processing tasks", "writing tasks to disk") for progress in seen)
+    paths = {tuple(step["currentStep"] for step in progress["steps"]) for progress in seen}
+    assert ("processing tasks", "indexing", "document") in paths
+    documents = [progress["steps"][2] for progress in seen if len(progress["steps"]) == 3]
+    assert {step["total"] for step in documents} == {150000}
     assert all(step["finished"] <= step["total"] for progress in seen for step in progress["steps"])
     percentages = [progress["percentage"] for progress in seen]
     assert percentages == sorted(percentages) and 0 <= percentages[0] and percentages[-1] <= 100
     assert batch["progress"] is None and batch["stats"]["status"] == {"succeeded": 1}
+    trace = batch["stats"]["progressTrace"]
+    assert {"processing tasks", "processing tasks > indexing", "processing tasks > indexing > document",
+            "writing tasks to disk"} <= set(trace)
+    assert all(re.fullmatch(r"\d+\.\d\d(s|ms|µs)", took) for took in trace.values())
 
 
 # --- cancelation
@@ -451,12 +460,14 @@ def test_deletions_beside_imports_count_the_ids_they_name(batches_of, hooked):
 def test_details_of_a_batch_are_the_sum_of_its_tasks(batches_of):
     (_, batch), = batches_of(add("a"), add("a"), ("DELETE", "/indexes/a/documents/1"))
     assert batch["details"] == {"receivedDocuments": 2, "indexedDocuments": 2, "providedIds": 1, "deletedDocuments": 1}
+    trace = batch["stats"].pop("progressTrace")
     assert batch["stats"] == {
         "totalNbTasks": 3,
         "status": {"succeeded": 3},
         "types": {"documentAdditionOrUpdate": 2, "documentDeletion": 1},
         "indexUids": {"a": 3},
     }
+    assert "processing tasks > indexing > document" in trace
 
 
 def test_documents_of_a_task_that_waits_can_be_read(paused):

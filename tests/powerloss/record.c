@@ -189,6 +189,13 @@ inode_at(int at, const char *path)
     return fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
 }
 
+/* No power loss leaves anything of a file without a name. */
+static bool
+is_nameless(int flags)
+{
+    return (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 static void
 track(int fd, int flags)
 {
@@ -196,7 +203,7 @@ track(int fd, int flags)
     if (fd >= MAX_FDS)
         return;
     tracked[fd] = (struct tracked){0};
-    if (!is_under_root(fd) || fstat(fd, &st) != 0)
+    if (is_nameless(flags) || !is_under_root(fd) || fstat(fd, &st) != 0)
         return;
     tracked[fd] = (struct tracked){.dev = st.st_dev,
                                    .inode = st.st_ino,
@@ -242,7 +249,7 @@ open_any(int at, const char *path, int flags, mode_t mode)
 static mode_t
 mode_of(int flags, va_list args)
 {
-    return (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
+    return (flags & O_CREAT) != 0 || is_nameless(flags) ? va_arg(args, mode_t) : 0;
 }
 
 #define WRAP_OPEN(name)                                                                            \

@@ -49,6 +49,19 @@ what_is_not_understood_is_ignored(void **state)
         assert_int_equal(wait_of(headers[i]), NOT_GIVEN);
 }
 
+static void
+any_preference_is_found_with_its_value(void **state)
+{
+    (void) state;
+    struct str value;
+    assert_true(prefer_find(STR("wait=1, Return=\"representation\"; x"), "return", &value));
+    assert_true(str_is(value, "representation"));
+    assert_true(prefer_find(STR("respond-async"), "respond-async", &value));
+    assert_int_equal(value.len, 0);
+    assert_false(prefer_find(STR("a=\"return=minimal\""), "return", &value));
+    assert_false(prefer_find(STR(""), "return", &value));
+}
+
 int
 main(void)
 {
@@ -56,6 +69,7 @@ main(void)
         cmocka_unit_test(wait_is_found_among_others),
         cmocka_unit_test(long_waits_are_capped),
         cmocka_unit_test(what_is_not_understood_is_ignored),
+        cmocka_unit_test(any_preference_is_found_with_its_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,12 +61,32 @@ ed25519_sign_matches_the_standard(void **state)
     }
 }
 
+static void
+ed25519_verify_accepts_only_what_was_signed(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < N_VECTORS; i++) {
+        uint8_t key[ED25519_PUBLIC_BYTES], message[8], signature[ED25519_SIGNATURE_BYTES];
+        (void) from_hex(vectors[i].public_key, key);
+        (void) from_hex(vectors[i].signature, signature);
+        size_t len = from_hex(vectors[i].message, message);
+        assert_true(ed25519_verify(key, str_make(message, len), signature));
+        assert_false(ed25519_verify(key, STR("another message"), signature));
+        signature[0] ^= 1;
+        assert_false(ed25519_verify(key, str_make(message, len), signature));
+        signature[0] ^= 1;
+        memset(key, 0xff, sizeof(key)); /* no point of the curve */
+        assert_false(ed25519_verify(key, str_make(message, len), signature));
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ed25519_public_key_matches_the_standard),
         cmocka_unit_test(ed25519_sign_matches_the_standard),
+        cmocka_unit_test(ed25519_verify_accepts_only_what_was_signed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

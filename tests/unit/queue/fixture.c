@@ -62,11 +62,14 @@ op_step(struct batch_run *run, int64_t deadline_us)
 {
     struct fixture *f = fixture_of(run);
     (void) deadline_us;
-    run->progress_step = (char *) (uintptr_t) "indexing";
-    run->progress_total = run->n_members;
-    if (run->progress_done < run->n_members && f->calls[STAGE_STEP] % (f->steps + 1) == f->steps)
-        decide(f, &run->members[run->progress_done++]);
-    return fail_or(run, STAGE_STEP, run->progress_done < run->n_members ? OP_MORE : OP_DONE);
+    size_t done = 0;
+    while (done < run->n_members && run->members[done].outcome != TASK_PROCESSING)
+        done++;
+    if (done < run->n_members && f->calls[STAGE_STEP] % (f->steps + 1) == f->steps)
+        decide(f, &run->members[done++]);
+    batch_run_step(run, 1, &(struct progress_step){"indexing", 3, 4});
+    batch_run_step(run, 2, &(struct progress_step){"document", done, run->n_members});
+    return fail_or(run, STAGE_STEP, done < run->n_members ? OP_MORE : OP_DONE);
 }
 
 static int

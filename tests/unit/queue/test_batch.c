@@ -179,6 +179,43 @@ record_keeps_the_batch(void **state)
 }
 
 static void
+record_without_a_trace_is_read(void **state)
+{
+    struct batch a, b;
+    struct buf record = BUF_INIT, out = BUF_INIT;
+    (void) state;
+    build_finished(&a);
+    batch_encode(&record, &a);
+    record.data[0] = 1; /* the version before: all but the presence byte at the end */
+    assert_int_equal(batch_decode(&b, str_make(record.data, record.len - 1)), 0);
+    batch_write_json(&out, &b);
+    assert_string_equal(buf_cstr(&out), finished_json);
+    buf_done(&record);
+    buf_done(&out);
+    batch_done(&a);
+    batch_done(&b);
+}
+
+static void
+record_keeps_the_trace(void **state)
+{
+    struct batch a, b;
+    struct buf record = BUF_INIT, out = BUF_INIT;
+    (void) state;
+    build_finished(&a);
+    a.trace = mem_strdup("{\"processing tasks\":\"1.00ms\"}");
+    batch_encode(&record, &a);
+    assert_int_equal(batch_decode(&b, buf_str(&record)), 0);
+    batch_write_json(&out, &b);
+    assert_non_null(strstr(buf_cstr(&out), "\"movies\":2},\"progressTrace\":{\"processing tasks\":"
+                                           "\"1.00ms\"}},\"duration\""));
+    buf_done(&record);
+    buf_done(&out);
+    batch_done(&a);
+    batch_done(&b);
+}
+
+static void
 copy_of_a_running_batch_shows_the_same(void **state)
 {
     struct batch a, b;
@@ -214,6 +251,8 @@ main(void)
         cmocka_unit_test(batch_without_details_has_an_empty_object),
         cmocka_unit_test(json_of_a_finished_batch_is_the_contracts),
         cmocka_unit_test(record_keeps_the_batch),
+        cmocka_unit_test(record_without_a_trace_is_read),
+        cmocka_unit_test(record_keeps_the_trace),
         cmocka_unit_test(copy_of_a_running_batch_shows_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

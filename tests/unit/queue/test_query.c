@@ -4,32 +4,61 @@
 
 #include "fixture.h"
 
+#include "base/mem.h"
 #include "queue/query.h"
 #include "store/tables.h"
 
+/* Every task as it is in a turn, read once for all the questions about it. */
+struct tasks {
+    struct fixture *f;
+    struct store_txn *txn;
+    struct task *items; /* by uid */
+    bool *is_there;
+    uint32_t n;
+};
+
+static struct tasks
+read_tasks(struct fixture *f)
+{
+    struct tasks all = {.f = f, .txn = turn_read(f->turn), .n = queue_next_uid(f->queue)};
+    all.items = mem_new(all.n + 1, sizeof(*all.items));
+    all.is_there = mem_new(all.n + 1, sizeof(*all.is_there));
+    for (uint32_t uid = 0; uid < all.n; uid++) {
+        int rc = queue_task_get(f->queue, all.txn, uid, &all.items[uid]);
+        assert_true(rc >= 0);
+        all.is_there[uid] = rc > 0;
+    }
+    return all;
+}
+
+static void
+release_tasks(struct tasks *all)
+{
+    for (uint32_t uid = 0; uid < all->n; uid++)
+        if (all->is_there[uid])
+            task_done(&all->items[uid]);
+    free(all->items);
+    free(all->is_there);
+    store_abort(all->txn);
+}
+
 /* Whether the query selects exactly the tasks for which holds() is true. */
 static void
-expect_selected(struct fixture *f, const struct task_query *query,
+expect_selected(const struct tasks *all, const struct task_query *query,
                 bool (*holds)(const struct task *t, const struct task_query *query))
 {
-    struct store_txn *txn = turn_read(f->turn);
-    struct selection *s = selection_new(f->queue, query, false);
+    struct selection *s = selection_new(all->f->queue, query, false);
     struct bits bits;
-    assert_int_equal(selection_prepare(s, txn, INT64_MAX), 0);
-    assert_int_equal(selection_read(s, txn, 0, &bits), 0);
-    for (uint32_t uid = 0; uid < queue_next_uid(f->queue); uid++) {
-        struct task t;
-        int rc = queue_task_get(f->queue, txn, uid, &t);
-        assert_true(rc >= 0);
-        bool is_expected = rc > 0 && holds(&t, query);
+    assert_int_equal(selection_prepare(s, all->txn, INT64_MAX), 0);
+    assert_int_equal(selection_read(s, all->txn, 0, &bits), 0);
+    for (uint32_t uid = 0; uid < all->n; uid++) {
+        const struct task *t = &all->items[uid];
+        bool is_expected = all->is_there[uid] && holds(t, query);
         if (is_expected != bits_has(&bits, uid))
             fail_msg("uid %u should%s be selected, status %s", uid, is_expected ? "" : " not",
-                     rc > 0 ? task_status_name(t.status) : "none");
-        if (rc > 0)
-            task_done(&t);
+                     all->is_there[uid] ? task_status_name(t->status) : "none");
     }
     selection_free(s);
-    store_abort(txn);
 }
 
 static bool
@@ -70,55 +99,59 @@ has_times(const struct task *t, const struct task_query *query)
 }
 
 static void
-expect_times(struct fixture *f, uint32_t uid)
+expect_times(const struct tasks *all, uint32_t uid)
 {
-    struct task t;
+    const struct task *t = &all->items[uid];
     struct task_query query = TASK_QUERY_ALL;
-    struct store_txn *txn = turn_read(f->turn);
-    int rc = queue_task_get(f->queue, txn, uid, &t);
-    store_abort(txn);
-    if (rc <= 0)
+    if (!all->is_there[uid])
         return;
-    query.enqueued.after_ns = t.enqueued_at_ns - 1;
-    expect_selected(f, &query, has_times);
-    if (t.started_at_ns != 0)
-        query.started.before_ns = t.started_at_ns + 1;
-    expect_selected(f, &query, has_times);
-    if (t.finished_at_ns != 0)
-        query.finished.after_ns = t.finished_at_ns - 1;
-    expect_selected(f, &query, has_times);
-    task_done(&t);
+    query.enqueued.after_ns = t->enqueued_at_ns - 1;
+    expect_selected(all, &query, has_times);
+    if (t->started_at_ns != 0)
+        query.started.before_ns = t->started_at_ns + 1;
+    expect_selected(all, &query, has_times);
+    if (t->finished_at_ns != 0)
+        query.finished.after_ns = t->finished_at_ns - 1;
+    expect_selected(all, &query, has_times);
+}
+
+static void
+expect_sets(const struct tasks *all)
+{
+    static const struct str names[] = {{"a", 1}, {"b", 1}, {"c", 1}};
+    for (uint32_t i = 0; i < TASK_STATUS_COUNT; i++) {
+        struct task_query query = TASK_QUERY_ALL;
+        query.statuses = 1u << i;
+        expect_selected(all, &query, has_status);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        struct task_query query = TASK_QUERY_ALL;
+        query.batch_uids = &i;
+        query.n_batch_uids = 1;
+        expect_selected(all, &query, has_batch);
+    }
+    for (int i = 0; i < 3; i++) {
+        struct task_query query = TASK_QUERY_ALL;
+        query.index_uids = &names[i];
+        query.n_index_uids = 1;
+        expect_selected(all, &query, has_index);
+    }
 }
 
 /* Everything, as it is in this turn. */
 static void
 expect_all(struct fixture *f)
 {
-    static const struct str names[] = {{"a", 1}, {"b", 1}, {"c", 1}};
-    for (uint32_t i = 0; i < TASK_STATUS_COUNT; i++) {
-        struct task_query query = TASK_QUERY_ALL;
-        query.statuses = 1u << i;
-        expect_selected(f, &query, has_status);
-    }
-    for (uint32_t i = 0; i < 4; i++) {
-        struct task_query query = TASK_QUERY_ALL;
-        query.batch_uids = &i;
-        query.n_batch_uids = 1;
-        expect_selected(f, &query, has_batch);
-    }
-    for (uint32_t uid = 0; uid < queue_next_uid(f->queue); uid += 5) {
+    struct tasks all = read_tasks(f);
+    expect_sets(&all);
+    for (uint32_t uid = 0; uid < all.n; uid += 5) {
         struct task_query query = TASK_QUERY_ALL;
         query.canceled_by = &uid;
         query.n_canceled_by = 1;
-        expect_selected(f, &query, has_canceler);
-        expect_times(f, uid);
+        expect_selected(&all, &query, has_canceler);
+        expect_times(&all, uid);
     }
-    for (int i = 0; i < 3; i++) {
-        struct task_query query = TASK_QUERY_ALL;
-        query.index_uids = &names[i];
-        query.n_index_uids = 1;
-        expect_selected(f, &query, has_index);
-    }
+    release_tasks(&all);
 }
 
 /* Turn by turn, until nothing is enqueued and nothing runs. */

@@ -160,7 +160,7 @@ tasks_of_one_index_run_together_and_others_wait(void **state)
     expect_in(batch_json(f, 0), "\"details\":{\"receivedDocuments\":2,\"indexedDocuments\":2},"
                                 "\"stats\":{\"totalNbTasks\":2,\"status\":{\"succeeded\":2},"
                                 "\"types\":{\"documentAdditionOrUpdate\":2},"
-                                "\"indexUids\":{\"a\":2}}");
+                                "\"indexUids\":{\"a\":2},\"progressTrace\":{");
     expect_in(batch_json(f, 1), "\"batchStrategy\":\"batched all enqueued tasks\"");
     expect_in(task_json(f, 2), "\"status\":\"succeeded\"");
     assert_int_equal(rows_in(f, TABLE_TASK_QUEUE), 0);
@@ -380,7 +380,8 @@ progress_shows_the_operations_step(void **state)
     fixture_start(f);
     run_until(f, is_holding);
     run_turns(f, 10);
-    expect_in(batch_json(f, 0), "{\"currentStep\":\"indexing\",\"finished\":2,\"total\":2}],"
+    expect_in(batch_json(f, 0), "{\"currentStep\":\"indexing\",\"finished\":3,\"total\":4},"
+                                "{\"currentStep\":\"document\",\"finished\":2,\"total\":2}],"
                                 "\"percentage\":50.0}");
 }
 

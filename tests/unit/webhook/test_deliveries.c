@@ -66,8 +66,11 @@ list(struct fixture *f, const struct delivery_query *q, size_t max_bytes, struct
 static struct delivery_query
 everything(void)
 {
-    return (struct delivery_query){
-        .webhook = hook, .since_ns = INT64_MIN, .until_ns = INT64_MAX, .limit = 1000000};
+    return (struct delivery_query){.webhooks = {hook},
+                                   .n_webhooks = 1,
+                                   .since_ns = INT64_MIN,
+                                   .until_ns = INT64_MAX,
+                                   .limit = 1000000};
 }
 
 static uint64_t

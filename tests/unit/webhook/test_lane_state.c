@@ -206,6 +206,25 @@ disabled_on_purpose_waits_for_somebody(void **state)
 }
 
 static void
+enabled_by_hand_the_next_success_is_a_recovery(void **state)
+{
+    (void) state;
+    struct lane_health h = {0};
+    enum lane_news news;
+    assert_int_equal(lane_state_disable(&h, LANE_DISABLED_GONE, T0), LANE_NEWS_DISABLED);
+    lane_state_enable(&h);
+    assert_int_equal(lane_state_of(&h, true, T0), LANE_HEALTHY);
+    assert_int_equal(lane_state_fail(&h, 0, T0), LANE_NEWS_NONE);
+    assert_int_equal(lane_state_succeed(&h), LANE_NEWS_RECOVERED);
+    assert_int_equal(lane_state_succeed(&h), LANE_NEWS_NONE);
+    assert_int_equal(lane_state_disable(&h, LANE_DISABLED_GONE, T0), LANE_NEWS_DISABLED);
+    lane_state_enable(&h);
+    int64_t at_ms = fail_until_news(&h, HOUR_MS, T0, T0 + 10 * DAY_MS, &news);
+    assert_int_equal(news, LANE_NEWS_FAILING); /* a failure that lasts is warned of all the same */
+    assert_int_equal(at_ms, T0 + 4 * DAY_MS);
+}
+
+static void
 inactive_covers_every_other_state(void **state)
 {
     (void) state;
@@ -236,6 +255,7 @@ main(void)
         cmocka_unit_test(success_starts_the_count_anew_and_is_told_after_a_warning),
         cmocka_unit_test(disabled_by_failures_probes_once_a_day_and_recovers),
         cmocka_unit_test(disabled_on_purpose_waits_for_somebody),
+        cmocka_unit_test(enabled_by_hand_the_next_success_is_a_recovery),
         cmocka_unit_test(inactive_covers_every_other_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
