@@ -4,11 +4,13 @@
 #undef _FORTIFY_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +26,16 @@ static void __attribute__((constructor)) map_last(void)
     if ((void *) last == MAP_FAILED)
         last = NULL;
     (void) close(fd);
+}
+
+static void
+note_now(void)
+{
+    struct timespec ts;
+    if (last == NULL)
+        return;
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+    *last = (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 static int
@@ -43,13 +55,29 @@ int
 fdatasync(int fd)
 {
     static int (*real)(int);
-    struct timespec ts;
     if (real == NULL)
         *(void **) &real = dlsym(RTLD_NEXT, "fdatasync");
     int rc = real(fd);
-    if (last != NULL && is_journal(fd)) {
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        *last = (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
-    }
+    if (last != NULL && is_journal(fd))
+        note_now();
     return rc;
+}
+
+/* Only the journal's records are written by the kernel's asynchronous I/O. */
+long
+syscall(long number, ...)
+{
+    static long (*real)(long, ...);
+    long a[6];
+    va_list args;
+    va_start(args, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(args, long);
+    va_end(args);
+    if (real == NULL)
+        *(void **) &real = dlsym(RTLD_NEXT, "syscall");
+    long result = real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (number == SYS_io_getevents && result > 0)
+        note_now();
+    return result;
 }

@@ -30,7 +30,8 @@ sync_file_range(int fd, off_t at, off_t len, unsigned flags)
     return 0;
 }
 
-/* LMDB writes its meta pages through a descriptor that syncs each write. */
+/* LMDB writes its meta pages through a descriptor that syncs each write, and the journal its
+ * records through one that goes past the page cache, too. */
 int
 open(const char *path, int flags, ...)
 {
@@ -41,7 +42,7 @@ open(const char *path, int flags, ...)
     va_end(ap);
     if (real == NULL)
         *(void **) &real = dlsym(RTLD_NEXT, "open");
-    return real(path, flags & ~(O_DSYNC | O_SYNC), mode);
+    return real(path, flags & ~(O_DSYNC | O_SYNC | O_DIRECT), mode);
 }
 
 int

@@ -16,6 +16,7 @@
 #include "base/uuid.h"
 #include "codec/digest.h"
 #include "store/dir.h"
+#include "store/direct.h"
 #include "store/rec.h"
 
 enum {
@@ -23,17 +24,24 @@ enum {
     RECORDS_AT = 2 * SLOT_BYTES,
     GROW_BYTES = 1 << 19,
     ZEROS_BYTES = 64 * 1024,
-    HEADER_VERSION = 1,
+    HEADER_VERSION = 2, /* 1: a record begins where the one before ends */
     CRC_BYTES = 4,
 };
 static const char header_magic[8] = "taskhk-j";
 
 struct journal {
     int fd;
+    struct direct *direct;               /* NULL: none yet, or not here */
+    bool is_plain;                       /* not here */
     uint64_t generation, salt, sequence; /* sequence: of the next record */
-    uint64_t tail, last;                 /* where the next and the last record are */
+    uint64_t tail, last;                 /* where the last record ends, and begins */
+    uint64_t align;                      /* of the generation's records */
     uint64_t size;                       /* of the file; written up to there */
     bool is_broken, is_unsure;           /* unsure: a header that may or may not be there */
+    struct {
+        const struct buf *record; /* NULL: none */
+        bool is_direct;
+    } started;
     struct journal_base base;
     struct buf tables;
 };
@@ -59,6 +67,12 @@ static int
 sync_data(int fd)
 {
     return fdatasync(fd) == 0 ? 0 : errno;
+}
+
+static uint64_t
+round_up(uint64_t n, uint64_t to)
+{
+    return (n + to - 1) / to * to;
 }
 
 static uint32_t
@@ -107,7 +121,9 @@ take_header(struct journal *j, struct str slot)
     if (slot.len < SLOT_BYTES || crc_behind(slot) != key_read_u32(slot, 0) ||
         !str_equal(str_slice(slot, CRC_BYTES, CRC_BYTES + magic.len), magic))
         return false;
-    struct rec r = rec_open(str_slice(slot, CRC_BYTES + magic.len, slot.len), HEADER_VERSION);
+    struct str fields = str_slice(slot, CRC_BYTES + magic.len, slot.len);
+    bool is_first_version = fields.data[0] == 1;
+    struct rec r = rec_open(fields, is_first_version ? 1 : HEADER_VERSION);
     struct journal_base base = {0};
     uint64_t generation = rec_u64(&r), salt = rec_u64(&r);
     base.is_clean = rec_u8(&r) != 0;
@@ -128,6 +144,7 @@ take_header(struct journal *j, struct str slot)
     j->base.tables = buf_str(&j->tables);
     j->generation = generation;
     j->salt = salt;
+    j->align = is_first_version ? 1 : DIRECT_BLOCK_BYTES;
     return true;
 }
 
@@ -151,6 +168,7 @@ use_base(struct journal *j, const struct journal_base *base)
     }
     j->base.tables = buf_str(&j->tables);
     j->tail = j->last = RECORDS_AT;
+    j->align = DIRECT_BLOCK_BYTES;
     j->sequence = 0;
 }
 
@@ -170,6 +188,7 @@ journal_close(struct journal *j)
 {
     if (j == NULL)
         return;
+    direct_close(j->direct);
     (void) close(j->fd); /* everything that counts was synced */
     buf_done(&j->tables);
     free(j);
@@ -217,19 +236,21 @@ journal_open(struct journal **ret, const char *path, struct err *err)
     return 0;
 }
 
-/* Zeros up to `to`, so that later writes change no metadata. */
+/* Zeros up to `to`, durable, so that later writes change no metadata. */
 static int
 grow(struct journal *j, uint64_t to)
 {
     static const char zeros[ZEROS_BYTES];
     int rc = 0;
+    if (j->size >= to)
+        return 0;
     while (rc == 0 && j->size < to) {
         uint64_t n = to - j->size < sizeof(zeros) ? to - j->size : sizeof(zeros);
         rc = write_at(j->fd, zeros, n, j->size);
         if (rc == 0)
             j->size += n;
     }
-    return rc;
+    return rc == 0 ? sync_data(j->fd) : rc;
 }
 
 int
@@ -327,20 +348,27 @@ has_record_behind(const struct journal *j, struct str rest)
     return false;
 }
 
+static uint64_t
+next_place(const struct journal *j)
+{
+    return round_up(j->tail, j->align);
+}
+
 static int
 replay_mapped(struct journal *j, struct str file, journal_record_fn *fn, void *arg, struct err *err)
 {
-    struct str rest = str_slice(file, RECORDS_AT, file.len);
+    struct str rest;
     uint64_t sequence;
     for (;;) {
+        uint64_t at = next_place(j);
+        rest = str_slice(file, at, file.len);
         size_t len = find_record(j, rest, &sequence);
         if (len == 0 || sequence != j->sequence)
             break;
         if (fn(arg, str_slice(rest, JOURNAL_RECORD_HEAD_BYTES, len), err) < 0)
             return -1;
-        rest = str_slice(rest, len, rest.len);
         j->sequence++;
-        j->tail += len;
+        j->tail = at + len;
     }
     if (has_record_behind(j, rest))
         return err_set(err, ERR_INVALID_STATE,
@@ -367,7 +395,7 @@ journal_replay(struct journal *j, journal_record_fn *fn, void *arg, struct err *
 static int
 unmake(struct journal *j, uint64_t at)
 {
-    static const char nothing[JOURNAL_RECORD_HEAD_BYTES];
+    static const char nothing[DIRECT_BLOCK_BYTES];
     int rc = write_at(j->fd, nothing, sizeof(nothing), at);
     if (rc == 0)
         rc = sync_data(j->fd);
@@ -378,35 +406,75 @@ unmake(struct journal *j, uint64_t at)
     return rc;
 }
 
-static uint64_t
-round_up(uint64_t n, uint64_t to)
+static void
+stay_plain(struct journal *j)
 {
-    return (n + to - 1) / to * to;
+    direct_close(j->direct);
+    j->direct = NULL;
+    j->is_plain = true;
+}
+
+static bool
+start_direct(struct journal *j, const struct buf *record, uint64_t at)
+{
+    if (j->is_plain || record->len > DIRECT_MAX_BYTES)
+        return false;
+    if (j->direct == NULL)
+        j->direct = direct_open(j->fd);
+    if (j->direct != NULL && direct_start(j->direct, record->data, record->len, at))
+        return true;
+    stay_plain(j);
+    return false;
 }
 
 int
-journal_append(struct journal *j, struct buf *record)
+journal_start(struct journal *j, struct buf *record)
 {
     if (j->is_broken || j->is_unsure)
         return EIO;
     if (record->len - JOURNAL_RECORD_HEAD_BYTES > UINT32_MAX)
         return EFBIG;
-    uint64_t end = j->tail + record->len;
-    int rc = end > j->size ? grow(j, round_up(end, GROW_BYTES)) : 0;
+    uint64_t at = next_place(j), end = round_up(at + record->len, DIRECT_BLOCK_BYTES);
+    int rc = grow(j, round_up(end, GROW_BYTES));
     if (rc != 0)
         return rc;
     put_head(j, record);
-    rc = write_at(j->fd, record->data, record->len, j->tail);
-    if (rc == 0)
-        rc = sync_data(j->fd);
+    j->started.is_direct = start_direct(j, record, at);
+    if (!j->started.is_direct)
+        rc = write_at(j->fd, record->data, record->len, at);
     if (rc != 0) {
-        (void) unmake(j, j->tail); /* its own failure is remembered */
+        (void) unmake(j, at); /* its own failure is remembered */
         return rc;
     }
-    j->last = j->tail;
-    j->tail = end;
-    j->sequence++;
+    j->started.record = record;
     return 0;
+}
+
+static int
+finish_direct(struct journal *j, uint64_t at)
+{
+    int rc = direct_finish(j->direct);
+    if (rc != EINVAL && rc != EOPNOTSUPP)
+        return rc;
+    stay_plain(j);
+    rc = write_at(j->fd, j->started.record->data, j->started.record->len, at);
+    return rc == 0 ? sync_data(j->fd) : rc;
+}
+
+int
+journal_finish(struct journal *j)
+{
+    uint64_t at = next_place(j);
+    int rc = j->started.is_direct ? finish_direct(j, at) : sync_data(j->fd);
+    if (rc != 0) {
+        (void) unmake(j, at); /* its own failure is remembered */
+    } else {
+        j->last = at;
+        j->tail = at + j->started.record->len;
+        j->sequence++;
+    }
+    j->started.record = NULL;
+    return rc;
 }
 
 int

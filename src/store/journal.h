@@ -7,7 +7,8 @@
  * leaves the old generation whole. A record belongs to a generation by its salt (random: no bytes
  * of a client can pass for a record) and ends at the first that is not whole. The file grows by
  * written zeros and is used again from the start: in the steady state a commit changes no metadata,
- * and its one sync writes the record's own blocks only.
+ * and its one sync writes the record's own blocks only. A record begins on a block of its own, so
+ * that it can be written past the page cache, and no write touches a block that is durable.
  *
  * Every function that returns int gives 0 or an errno. */
 #include <stddef.h>
@@ -48,9 +49,12 @@ uint64_t journal_bytes(const struct journal *j); /* of the generation's records 
 typedef int journal_record_fn(void *arg, struct str record, struct err *err);
 int journal_replay(struct journal *j, journal_record_fn *fn, void *arg, struct err *err);
 
-/* Writes the record, whose first JOURNAL_RECORD_HEAD_BYTES are ours, and syncs. On failure no start
- * will find it, or the journal is broken. */
-int journal_append(struct journal *j, struct buf *record);
+/* An append in two steps; what the caller does in between, the disk works beside. The record, whose
+ * first JOURNAL_RECORD_HEAD_BYTES are ours, stays as it is until the second, which must follow a
+ * start that succeeded; it waits until the record is durable. On failure of either no start will
+ * find the record, or the journal is broken. */
+int journal_start(struct journal *j, struct buf *record);
+int journal_finish(struct journal *j);
 /* Unmakes the last append; at most once an append. Broken on failure. */
 int journal_take_back(struct journal *j);
 /* Whether the disk may hold a record that was refused: nobody may be told that it is not there. */

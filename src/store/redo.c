@@ -1,13 +1,14 @@
 /* Durability of an environment that has a journal (design: invariants 1, 2, 12).
  *
- * A commit writes its changes into the journal, syncs that, and then lets LMDB commit without a
- * sync (MDB_NOSYNC). So data.mdb is behind on disk, and perhaps torn, until the next checkpoint:
- * sync of data.mdb; then a journal header with a copy of its two meta pages, synced; only then the
- * read transaction that pins the checkpoint's snapshot is renewed. LMDB never overwrites a page of
- * a snapshot that a reader may see (mdb_find_oldest(), mdb_page_alloc()), takes nothing but the
- * meta pages for a fact at start, and never makes the file shorter: the copied meta pages put back,
- * with whatever else a power loss left, are the checkpoint again, and the records bring back the
- * rest.
+ * A commit starts to write its changes into the journal, lets LMDB commit meanwhile without a sync
+ * (MDB_NOSYNC), and returns when the journal is durable. When the journal is refused, LMDB goes
+ * back to what the disk says. So data.mdb is behind on disk, and perhaps torn, until the next
+ * checkpoint: sync of data.mdb; then a journal header with a copy of its two meta pages, synced;
+ * only then the read transaction that pins the checkpoint's snapshot is renewed. LMDB never
+ * overwrites a page of a snapshot that a reader may see (mdb_find_oldest(), mdb_page_alloc()),
+ * takes nothing but the meta pages for a fact at start, and never makes the file shorter: the
+ * copied meta pages put back, with whatever else a power loss left, are the checkpoint again, and
+ * the records bring back the rest.
  *
  * Owns the journal and the pin. Must not know what tables mean, nor turns. */
 #include "store/redo.h"
@@ -29,10 +30,14 @@
 enum { OP_PUT = 1, OP_DELETE, OP_CLEAR };
 enum {
     JOURNAL_MAX_BYTES = 8 << 20,
+    /* With its headers and the last block: a full one is not cut and made longer again each time.
+     */
+    JOURNAL_KEEP_BYTES = JOURNAL_MAX_BYTES + (64 << 10),
     /* LMDB may reuse no page between two checkpoints, so their number bounds the file's growth. */
     MAX_COMMITS = 512,
-    /* Write-back is asked for in portions, so that a checkpoint finds little left to wait for. */
-    WRITE_BACK_COMMITS = 32,
+    /* Write-back is asked for in portions, so that a checkpoint finds little left to wait for;
+     * small ones, because a full queue of the device holds up who asks. */
+    WRITE_BACK_COMMITS = 4,
     RECORD_KEEP_BYTES = 256 << 10,
 };
 
@@ -358,7 +363,7 @@ begin_generation(struct store_env *env, bool is_clean)
     struct journal_base base;
     int rc = read_base(env, is_clean, &base);
     if (rc == 0)
-        rc = journal_begin(r->journal, &base, JOURNAL_MAX_BYTES);
+        rc = journal_begin(r->journal, &base, JOURNAL_KEEP_BYTES);
     if (rc != 0) {
         if (r->state != REDO_OWES)
             log_error("store", "checkpoint refused dir=%s error=\"%s\"", r->dir, strerror(rc));
@@ -400,7 +405,8 @@ close_pinned(struct store_env *env)
     env_close_mdb(env);
 }
 
-/* From the disk again, as a start would. */
+/* From the disk again, as a start would. For want of space the environment may stay open without a
+ * checkpoint: it can be read. */
 static int
 reopen(struct store_env *env)
 {
@@ -415,12 +421,12 @@ reopen(struct store_env *env)
     else
         log_error("store", "%s", err.message);
     err_done(&err);
-    if (rc != 0) {
+    if (rc != 0 && r->state != REDO_OWES && r->state != REDO_REOPEN) {
         close_pinned(env);
         r->state = REDO_BROKEN;
         return STORE_EIO;
     }
-    return 0;
+    return rc;
 }
 
 /* LMDB gave itself up when it could not write a meta page: nobody knows what that page says. Not
@@ -531,6 +537,20 @@ write_back_ahead(struct store_env *env)
         (void) sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* the checkpoint asks again */
 }
 
+/* A journal and an LMDB that do not say the same: neither may have what was refused. */
+static void
+undo(struct store_env *env, bool is_in_journal, bool is_in_lmdb)
+{
+    struct redo *r = env->redo;
+    if (is_in_journal)
+        (void) journal_take_back(r->journal); /* its own failure is remembered */
+    if (journal_is_broken(r->journal))
+        r->state = REDO_BROKEN;
+    else if (is_in_lmdb)
+        (void) reopen(env); /* its own failure is remembered */
+}
+
+/* LMDB commits while the disk is busy with the record: nobody reads before both are through. */
 static int
 commit_noted(struct store_env *env, MDB_txn *mdb)
 {
@@ -540,18 +560,21 @@ commit_noted(struct store_env *env, MDB_txn *mdb)
         mdb_txn_abort(mdb);
         return rc == STORE_EFULL ? ENOSPC : EIO;
     }
-    rc = journal_append(r->journal, &r->record);
-    if (rc != 0)
+    rc = journal_start(r->journal, &r->record);
+    if (rc != 0) {
         mdb_txn_abort(mdb);
-    else if ((rc = mdb_txn_commit(mdb)) != 0)
-        (void) journal_take_back(r->journal); /* its own failure is remembered */
-    if (journal_is_broken(r->journal))
-        r->state = REDO_BROKEN;
-    if (rc == 0) {
-        r->n_commits++;
-        write_back_ahead(env);
+        undo(env, false, false);
+        return rc;
     }
-    return rc;
+    int refused = mdb_txn_commit(mdb);
+    write_back_ahead(env);
+    rc = journal_finish(r->journal);
+    if (rc != 0 || refused != 0) {
+        undo(env, rc == 0, refused == 0);
+        return rc != 0 ? rc : refused;
+    }
+    r->n_commits++;
+    return 0;
 }
 
 int

@@ -24,9 +24,8 @@ from conftest import LOOPBACK, Receiver, Server, wait_until
 from test_crash import finished_tasks
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "powerloss"))
-from rebuild import (CREATE, DATA, JOURNAL, NAMES, STRICT, SYNC, choose_cut, cut_places, is_index,  # noqa: E402
-                     journal_headers, read_log,
-                     rebuild, replay)
+from rebuild import (CREATE, DATA, JOURNAL, NAMES, STRICT, SYNC, choose_cut, cut_places, is_durable_record,  # noqa: E402
+                     is_index, is_journal, journal_headers, read_log, rebuild, replay)
 
 SHIM = os.environ.get("TASKHOOK_POWERLOSS_SHIM")
 ROUNDS = int(os.environ.get("TASKHOOK_POWERLOSS_ROUNDS", "10"))
@@ -36,6 +35,7 @@ LIVES, WRITERS, STEPS = 2, 3, 10
 SHARED = ("left", "right")  # the two indexes that everybody writes to and that change places now and then
 CONTROL_ROUNDS = 30
 CHECKPOINTS = (1, 4, 10, 30, 512)  # commits between two: each generation of the journal is cut somewhere
+COMMITS_LATE = 8  # of a control: the clients are slower than the commits of a running batch
 IDLE_S = 2
 IN_FLIGHT = 8  # of a webhook that does not say otherwise
 
@@ -396,9 +396,27 @@ def test_a_disk_whose_syncs_do_nothing_is_found_out(recording, tmp_path, ignored
 def test_no_sync_can_be_left_out(recording, tmp_path, path):
     """Without the syncs of this file or directory something is lost: each of them is needed, and tested."""
     pattern = path.replace("UUID", UUID).replace("NUMBER", "[0-9]+")
-    kept = [r for r in recording.records if r.op != SYNC or not re.fullmatch(pattern, r.path)]
+    kept = [r for r in recording.records
+            if not (r.op == SYNC or is_durable_record(r)) or not re.fullmatch(pattern, r.path)]
     assert len(kept) < len(recording.records)
     assert_loss_is_seen(recording, tmp_path, kept)
+
+
+def test_who_is_told_before_a_commit_is_durable_is_found_out(tmp_path):
+    """Each record of the journal is written when it was, but durable only some commits later."""
+    recording = Recording(tmp_path, random.Random(SEED), checkpoints=(512,), lives=1)
+    records, late, places = [], [], []
+    for record in recording.records:
+        if record.durable and is_journal(record):
+            late.append(record)
+            places.append(len(records))
+            if len(late) > COMMITS_LATE:
+                records.append(late.pop(0))
+        else:
+            records.append(record)
+    if not places:
+        pytest.skip("the system refuses direct writes: there is nothing between a write and its sync")
+    assert_loss_is_seen(recording, tmp_path, records, places={"before it is durable": places[COMMITS_LATE:]})
 
 
 @pytest.fixture(scope="module")
@@ -415,7 +433,7 @@ def test_a_checkpoint_waits_for_its_header(with_generations, tmp_path):
 
     def without(write, sync):
         kept = [r for i, r in enumerate(recording.records) if i not in (write, sync)]
-        first = next(i for i in range(write, len(kept)) if kept[i].op == SYNC and kept[i].path.endswith("/queue/journal"))
+        first = next(i for i in range(write, len(kept)) if is_durable_record(kept[i]))
         return kept, ("behind a header", first + 1)
     assert_one_is_seen(recording, tmp_path, (without(*header) for header in headers[1:-2]))
 

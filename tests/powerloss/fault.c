@@ -1,7 +1,8 @@
 /* LD_PRELOAD shim of the fault tests: a disk that fails while a file exists.
  *
  *   TASKHOOK_FAULT   the beginning of the files' names:
- *   ....eio          fsync and fdatasync fail with EIO
+ *   ....eio          fsync, fdatasync and the kernel's asynchronous writes (all of them durable)
+ * fail with EIO
  *   ....full         whatever would make a regular file longer fails with ENOSPC
  *
  * Nothing else changes: what was written before is there when a process without the shim starts. */
@@ -10,6 +11,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,3 +91,21 @@ WRAP(int, fallocate, (int fd, int mode, off_t at, off_t n), (fd, mode, at, n),
      is_full(fd, at, (size_t) n))
 WRAP(int, fallocate64, (int fd, int mode, off64_t at, off64_t n), (fd, mode, at, n),
      is_full(fd, at, (size_t) n))
+
+long
+syscall(long number, ...)
+{
+    static __typeof__(&syscall) real;
+    long a[6];
+    va_list args;
+    va_start(args, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(args, long);
+    va_end(args);
+    if (real == NULL)
+        real = (__typeof__(&syscall)) dlsym(RTLD_NEXT, "syscall");
+    long result = real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (number == SYS_io_getevents && result > 0 && is_there("eio"))
+        ((struct io_event *) a[3])->res = -EIO;
+    return result;
+}

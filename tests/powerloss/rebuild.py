@@ -270,6 +270,11 @@ def is_journal(record):
     return (record.path or "").endswith("/queue/journal")
 
 
+def is_durable_record(record):
+    """A commit: a record of the journal, written past the page cache or synced behind its write."""
+    return is_journal(record) and (record.op == SYNC or record.durable)
+
+
 def journal_headers(records):
     """Where the main environment's journal begins a generation: the number of the write and of its sync, if there is one."""
     writes = [i for i, r in enumerate(records) if r.op == WRITE and is_journal(r) and r.offset < HEADERS]
@@ -282,7 +287,7 @@ def cut_places(records):
     """Numbers of records to keep, by what is interesting about them."""
     syncs = [i for i, r in enumerate(records) if r.op == SYNC or r.durable]
     names = [i for i, r in enumerate(records) if r.op in (CREATE, MKDIR, RENAME, UNLINK)]
-    main_commits = [i for i, r in enumerate(records) if r.op == SYNC and is_journal(r)]
+    main_commits = [i for i, r in enumerate(records) if is_durable_record(r)]
     between = []
     for commit in (i for i, r in enumerate(records) if r.durable and is_index(r)):
         at = bisect.bisect(main_commits, commit)

@@ -11,7 +11,9 @@
  * next record: from outside, a kill could come between a call and its record.
  *
  * Recorded: creation, truncation, writes with their bytes, fsync and fdatasync, mkdir, rename,
- * unlink, rmdir. A record is written after its call succeeded and before the caller goes on, so
+ * unlink, rmdir. A write of the kernel's asynchronous I/O is recorded twice: when it is submitted,
+ * as one that promises nothing, and when it was waited for, as the durable one that it then is. A
+ * record is written after its call succeeded and before the caller goes on, so
  * whoever learns something from the program finds the log at least that long. Not recorded:
  * sync_file_range (promises nothing), stores through a mapping (LMDB without MDB_WRITEMAP makes
  * them to lock.mdb only, which no start believes), close (says nothing about the disk). The test
@@ -22,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/aio_abi.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -376,6 +379,69 @@ ssize_t
 pwritev(int fd, const struct iovec *pieces, int n_pieces, off_t at)
 {
     return pwritev64(fd, pieces, n_pieces, at);
+}
+
+/* --- asynchronous writes: calls without a name in libc; one at a time is all that the program does
+ */
+
+static struct iocb under_way; /* aio_nbytes 0: none */
+
+static void
+record_async(const struct iocb *w, bool is_finished)
+{
+    struct stat st;
+    const struct tracked *found = find_tracked((int) w->aio_fildes, &st);
+    if (found == NULL || w->aio_lio_opcode != IOCB_CMD_PWRITE)
+        abort(); /* nothing else is known here */
+    struct tracked t = *found;
+    t.is_durable &= is_finished;
+    wrote(&t, w->aio_offset,
+          &(struct iovec){.iov_base = (void *) (uintptr_t) w->aio_buf, .iov_len = w->aio_nbytes}, 1,
+          (ssize_t) w->aio_nbytes);
+}
+
+static void
+note_submit(const long *a, long result)
+{
+    if (log_fd < 0 || result == 0)
+        return;
+    if (result != 1 || under_way.aio_nbytes != 0)
+        abort();
+    under_way = **(struct iocb **) a[2];
+    record_async(&under_way, false);
+}
+
+static void
+note_events(const long *a, long result)
+{
+    const struct io_event *event = (const struct io_event *) a[3];
+    if (log_fd < 0 || result == 0)
+        return;
+    if (result != 1 || under_way.aio_nbytes == 0)
+        abort();
+    if (event->res == (int64_t) under_way.aio_nbytes)
+        record_async(&under_way, true);
+    under_way.aio_nbytes = 0;
+}
+
+long
+syscall(long number, ...)
+{
+    static __typeof__(&syscall) real;
+    long a[6];
+    va_list args;
+    va_start(args, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(args, long);
+    va_end(args);
+    if (real == NULL)
+        real = REAL(syscall);
+    long result = real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (number == SYS_io_submit && result >= 0)
+        note_submit(a, result);
+    else if (number == SYS_io_getevents && result >= 0)
+        note_events(a, result);
+    return result;
 }
 
 /* --- sizes */

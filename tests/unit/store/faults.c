@@ -2,8 +2,11 @@
 #undef _FILE_OFFSET_BITS
 #include "faults.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/aio_abi.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +18,10 @@ static struct {
     const char *path_end;
     int error, skip, times, seen;
 } faults[FAULT_CALLS];
+static struct {
+    bool is_refused;
+    int error; /* of the one that is under way; 0: the kernel's own result */
+} direct;
 
 void
 fault_set(enum fault_call call, const char *path_end, int error, int skip, int times)
@@ -86,4 +93,48 @@ ssize_t
 pwritev(int fd, const struct iovec *pieces, int n, off_t at)
 {
     return fails(FAULT_WRITE, fd) ? -1 : syscall(SYS_pwritev, fd, pieces, n, at, 0);
+}
+
+void
+fault_refuse_direct(bool is_refused)
+{
+    direct.is_refused = is_refused;
+}
+
+/* A write that fails is not made, one whose sync fails is. */
+static bool
+fails_direct(const struct iocb *w)
+{
+    int fd = (int) w->aio_fildes;
+    bool is_refused = fails(FAULT_WRITE, fd);
+    direct.error = is_refused || fails(FAULT_SYNC, fd) ? errno : 0;
+    if (direct.error != 0 && !is_refused)
+        (void) syscall(SYS_pwrite64, fd, w->aio_buf, w->aio_nbytes, w->aio_offset);
+    return direct.error != 0;
+}
+
+long
+syscall(long number, ...)
+{
+    static __typeof__(&syscall) real;
+    long a[6];
+    va_list args;
+    va_start(args, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(args, long);
+    va_end(args);
+    if (real == NULL)
+        *(void **) &real = dlsym(RTLD_NEXT, "syscall");
+    if (number == SYS_io_setup && direct.is_refused) {
+        errno = ENOSYS;
+        return -1;
+    }
+    if (number == SYS_io_submit && fails_direct(*(struct iocb **) a[2]))
+        return 1;
+    if (number == SYS_io_getevents && direct.error != 0) {
+        *(struct io_event *) a[3] = (struct io_event){.res = -direct.error};
+        direct.error = 0;
+        return 1;
+    }
+    return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

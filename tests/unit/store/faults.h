@@ -1,6 +1,6 @@
 #pragma once
 /* Faults of the disk: this program's own fdatasync() and writes, also for LMDB, fail when asked to.
- */
+ * A direct write (direct.h) is a write and a sync; either fault is told when it is waited for. */
 #include <stdbool.h>
 
 enum fault_call { FAULT_SYNC, FAULT_WRITE, FAULT_CALLS };
@@ -12,3 +12,5 @@ void fault_set(enum fault_call call, const char *path_end, int error, int skip, 
 void fault_clear(void);
 /* How many calls were made on such files since fault_set. */
 int fault_seen(enum fault_call call);
+/* From now on the kernel has no direct writes, or has them again. */
+void fault_refuse_direct(bool is_refused);

@@ -13,10 +13,12 @@
 #include <cmocka.h>
 
 #include "../support.h"
+#include "codec/digest.h"
 #include "faults.h"
 #include "store/journal.h"
+#include "store/rec.h"
 
-enum { SLOT_BYTES = 4096, RECORDS_AT = 2 * SLOT_BYTES, KEEP_BYTES = 1 << 20 };
+enum { SLOT_BYTES = 4096, BLOCK_BYTES = 4096, RECORDS_AT = 2 * SLOT_BYTES, KEEP_BYTES = 1 << 20 };
 
 struct fixture {
     char dir[64], path[96];
@@ -34,7 +36,7 @@ base_of(uint8_t mark)
 }
 
 static int
-setup(void **state)
+setup_direct(void **state)
 {
     struct fixture *f = test_calloc(1, sizeof(*f));
     strcpy(f->dir, "/tmp/taskhook-journal-XXXXXX");
@@ -47,10 +49,18 @@ setup(void **state)
 }
 
 static int
+setup_plain(void **state)
+{
+    fault_refuse_direct(true);
+    return setup_direct(state);
+}
+
+static int
 teardown(void **state)
 {
     struct fixture *f = *state;
     fault_clear();
+    fault_refuse_direct(false);
     journal_close(f->journal);
     buf_done(&f->found);
     err_done(&f->err);
@@ -66,7 +76,9 @@ append(struct fixture *f, struct str text)
     struct buf record = BUF_INIT;
     buf_add(&record, (char[JOURNAL_RECORD_HEAD_BYTES]){0}, JOURNAL_RECORD_HEAD_BYTES);
     buf_add_str(&record, text);
-    int rc = journal_append(f->journal, &record);
+    int rc = journal_start(f->journal, &record);
+    if (rc == 0)
+        rc = journal_finish(f->journal);
     buf_done(&record);
     return rc;
 }
@@ -171,9 +183,9 @@ a_changed_byte_anywhere_in_the_last_record_drops_it(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(append(f, STR("kept")), 0);
-    off_t at = (off_t) (RECORDS_AT + journal_bytes(f->journal));
     assert_int_equal(append(f, STR("damaged")), 0);
-    for (off_t end = (off_t) (RECORDS_AT + journal_bytes(f->journal)); at < end; at++) {
+    off_t end = (off_t) (RECORDS_AT + journal_bytes(f->journal));
+    for (off_t at = end - JOURNAL_RECORD_HEAD_BYTES - (off_t) strlen("damaged"); at < end; at++) {
         change_byte(f, at);
         assert_finds(f, "kept, after 1");
         change_byte(f, at);
@@ -398,7 +410,65 @@ appends_within_the_file_do_not_change_its_size(void **state)
     assert_int_equal(fault_seen(FAULT_SYNC), 100);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+static void
+no_write_touches_a_block_of_the_record_before(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(append(f, STR("one")), 0);
+    assert_int_equal(append(f, STR("two")), 0);
+    assert_int_equal(journal_bytes(f->journal), BLOCK_BYTES + JOURNAL_RECORD_HEAD_BYTES + 3);
+}
+
+/* The first version: a record begins where the one before ends. */
+static void
+a_journal_of_the_first_version_is_read(void **state)
+{
+    enum { VERSION_AT = 12, LEN = JOURNAL_RECORD_HEAD_BYTES + 3 };
+    struct fixture *f = *state;
+    char slot[SLOT_BYTES], record[LEN];
+    uint8_t crc[4];
+    assert_int_equal(append(f, STR("one")), 0);
+    assert_int_equal(append(f, STR("two")), 0);
+    int fd = open(f->path, O_RDWR);
+    assert_int_equal(pread(fd, record, LEN, RECORDS_AT + BLOCK_BYTES), LEN);
+    assert_int_equal(pwrite(fd, record, LEN, RECORDS_AT + LEN), LEN);
+    assert_int_equal(pread(fd, slot, SLOT_BYTES, SLOT_BYTES), SLOT_BYTES);
+    slot[VERSION_AT] = 1;
+    (void) key_u32(crc, digest_crc32(str_make(slot + 4, SLOT_BYTES - 4)));
+    memcpy(slot, crc, sizeof(crc));
+    assert_int_equal(pwrite(fd, slot, SLOT_BYTES, SLOT_BYTES), SLOT_BYTES);
+    assert_int_equal(close(fd), 0);
+    assert_finds(f, "one,two, after 1");
+}
+
+static void
+what_the_kernel_will_not_write_directly_is_written_as_by_everybody(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(append(f, STR("one")), 0);
+    fault_set(FAULT_WRITE, "/journal", EINVAL, 0, 1);
+    assert_int_equal(append(f, STR("two")), 0);
+    fault_clear();
+    assert_int_equal(append(f, STR("three")), 0);
+    assert_finds(f, "one,two,three, after 1");
+}
+
+static void
+an_append_is_durable_when_it_is_finished(void **state)
+{
+    struct fixture *f = *state;
+    struct buf record = BUF_INIT;
+    buf_add(&record, (char[JOURNAL_RECORD_HEAD_BYTES]){0}, JOURNAL_RECORD_HEAD_BYTES);
+    fault_set(FAULT_SYNC, "/journal", EIO, 0, 1);
+    assert_int_equal(journal_start(f->journal, &record), 0);
+    assert_int_equal(journal_finish(f->journal), EIO);
+    buf_done(&record);
+    assert_finds(f, " after 1");
+}
+
+#define TEST_PLAIN(name) cmocka_unit_test_setup_teardown(name, setup_plain, teardown)
+#define TEST_DIRECT(name) cmocka_unit_test_setup_teardown(name, setup_direct, teardown)
+#define TEST(name) TEST_PLAIN(name), TEST_DIRECT(name)
 
 int
 main(void)
@@ -422,6 +492,10 @@ main(void)
         TEST(a_large_record_makes_the_file_grow_until_the_next_generation),
         TEST(no_room_to_grow_refuses_the_record_only),
         TEST(appends_within_the_file_do_not_change_its_size),
+        TEST(no_write_touches_a_block_of_the_record_before),
+        TEST(a_journal_of_the_first_version_is_read),
+        TEST_DIRECT(what_the_kernel_will_not_write_directly_is_written_as_by_everybody),
+        TEST(an_append_is_durable_when_it_is_finished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,7 +81,7 @@ new_dir(struct fixture *f, int i)
 }
 
 static int
-setup(void **state)
+setup_direct(void **state)
 {
     struct fixture *f = test_calloc(1, sizeof(*f));
     new_dir(f, 0);
@@ -92,10 +92,18 @@ setup(void **state)
 }
 
 static int
+setup_plain(void **state)
+{
+    fault_refuse_direct(true);
+    return setup_direct(state);
+}
+
+static int
 teardown(void **state)
 {
     struct fixture *f = *state;
     fault_clear();
+    fault_refuse_direct(false);
     close_all(f);
     for (int i = 0; i <= f->n_copies; i++)
         (void) nftw(f->dir[i], remove_entry, 8, FTW_DEPTH | FTW_PHYS);
@@ -616,6 +624,44 @@ a_commit_whose_journal_is_refused_did_not_happen(void **state)
     assert_true(turn_is_healthy(f->turn));
 }
 
+/* LMDB has committed by then: what was refused must not stay there, and what was not must. */
+static void
+a_refused_journal_changes_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 20; i++)
+        change_rows(f);
+    for (int round = 0; round < 3; round++) {
+        fault_set(FAULT_SYNC, "/journal", ENOSPC, 0, 1);
+        assert_int_equal(put(f, "refused", "1"), STORE_EFULL);
+        assert_false(has(f->env, "refused") || store_env_is_broken(f->env));
+        assert_rows_as_in_the_model(f, f->env);
+        for (int i = 0; i < 5; i++)
+            change_rows(f);
+    }
+    struct store_env *env = start_on(copy_of(f, f->dir[0]));
+    assert_rows_as_in_the_model(f, env);
+    assert_false(has(env, "refused"));
+    store_env_close(env);
+}
+
+static void
+want_of_space_after_a_refused_journal_refuses_writes_until_there_is_some(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f, "a", "1"), 0);
+    fault_set(FAULT_WRITE, "/journal", ENOSPC, 0, 1);
+    fault_set(FAULT_SYNC, "/data.mdb", ENOSPC, 2, -1); /* the checkpoint behind the replay */
+    assert_int_equal(put(f, "refused", "1"), STORE_EFULL);
+    assert_true(has(f->env, "a"));
+    assert_false(has(f->env, "refused") || store_env_is_broken(f->env));
+    assert_int_equal(f->n_fatal, 0);
+    fault_clear();
+    assert_int_equal(store_env_checkpoint(f->env), 0);
+    assert_int_equal(put(f, "b", "2"), 0);
+    assert_a_start_finds(f, "b", true);
+}
+
 static void
 a_commit_that_lmdb_refuses_is_taken_back(void **state)
 {
@@ -749,7 +795,9 @@ the_server_recovers_from_want_of_space_by_itself(void **state)
     assert_true(turn_is_healthy(f->turn) && has(f->env, "a") && has(f->env, "b"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(name, setup_plain, teardown),                                  \
+        cmocka_unit_test_setup_teardown(name, setup_direct, teardown)
 
 int
 main(void)
@@ -770,6 +818,8 @@ main(void)
         TEST(a_directory_whose_journal_is_gone_is_refused),
         TEST(a_journal_of_another_database_is_refused),
         TEST(a_commit_whose_journal_is_refused_did_not_happen),
+        TEST(a_refused_journal_changes_nothing_else),
+        TEST(want_of_space_after_a_refused_journal_refuses_writes_until_there_is_some),
         TEST(a_commit_that_lmdb_refuses_is_taken_back),
         TEST(whatever_write_of_lmdb_fails_the_next_start_finds_what_was_told),
         TEST(a_commit_that_cannot_be_taken_back_ends_the_process),
