@@ -6,6 +6,10 @@
 #include "api/organizations.h"
 #include "webhook/organization.h"
 
+/* Before it is parsed, which happens at once; blanks and escapes take more room than what is kept.
+ */
+enum { BODY_MAX_BYTES = 1024 * 1024 };
+
 struct event_fields {
     enum catalog_event type;
     struct str namespace_id;
@@ -124,6 +128,22 @@ check_size(struct http_call *call, const struct publication *p)
                    ORGANIZATION_METADATA_MAX_BYTES);
 }
 
+/* The body's, or that of the header with which Mixpeek's clients choose one for all requests. */
+static int
+read_namespace(struct http_call *call, struct str *namespace_id)
+{
+    struct str name = http_call_header(call, "X-Namespace");
+    if (namespace_id->data != NULL || name.data == NULL)
+        return 0;
+    if (name.len == 0 || name.len > ORGANIZATION_ID_MAX_BYTES || !str_is_utf8(name))
+        return err_set(
+            &call->err, ERR_INVALID_ORGANIZATION_FIELD,
+            "Invalid value of the header `X-Namespace`: expected 1 to %d bytes of UTF-8.",
+            ORGANIZATION_ID_MAX_BYTES);
+    *namespace_id = name;
+    return 0;
+}
+
 static int
 read_event(struct http_call *call, const struct json *body, struct publication *p)
 {
@@ -133,6 +153,8 @@ read_event(struct http_call *call, const struct json *body, struct publication *
         fields_read(call->arena, f.subject, ".subject", &subject_fields, &subject, &call->err) < 0)
         return -1;
     if (f.cache_scope != NULL && check_scope(call, f.cache_scope) < 0)
+        return -1;
+    if (read_namespace(call, &f.namespace_id) < 0)
         return -1;
     if (f.metadata != NULL)
         json_write(&p->metadata, f.metadata);
@@ -181,6 +203,11 @@ event_publish(struct http_call *call)
     struct body body;
     struct publication p = {.metadata = BUF_INIT};
     enum http_result result = HTTP_ERROR;
+    uint64_t size = http_call_body_left(call);
+    if (size > BODY_MAX_BYTES) {
+        (void) body_json_too_large(&call->err, size, BODY_MAX_BYTES);
+        return HTTP_ERROR;
+    }
     if (body_read_json(call, &body) == 0 && read_event(call, json_root(body.doc), &p) == 0)
         result = enqueue_now(call, 202, buf_str(&body.raw), publish, &p);
     buf_done(&p.metadata);

@@ -9,6 +9,8 @@
 enum {
     LINE_FOLD_BYTES = 76,   /* RFC 5322: should not be longer than 78 */
     LINE_MAX_BYTES = 990,   /* must not be longer than 998, with a doubled dot and CR LF */
+    ENCODED_MIN = 1000,     /* bytes that are no ASCII; of less the form does not matter */
+    LINE_SOURCE_BYTES = 57, /* of Base64: 76 characters */
     WORD_SOURCE_BYTES = 42, /* of an encoded word: "=?UTF-8?B?" and 56 characters of Base64 */
 };
 
@@ -146,44 +148,95 @@ newline_at(struct str s, size_t at)
     return s.data[at] == '\n' ? 1 : 0;
 }
 
+/* It may stand for itself at that place. */
+static bool
+is_literal(struct str s, size_t at)
+{
+    char c = s.data[at];
+    if (c != ' ' && c != '\t')
+        return is_printable(c) && c != '=';
+    return at + 1 < s.len && newline_at(s, at + 1) == 0;
+}
+
 static void
 add_quoted_printable(struct buf *out, struct str body)
 {
-    size_t column = 0, newline;
-    for (size_t i = 0; i < body.len; i++) {
-        char piece[4] = {body.data[i], '\0'};
-        if ((newline = newline_at(body, i)) > 0) {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t column = 0;
+    for (size_t i = 0; i < body.len;) {
+        size_t newline = newline_at(body, i), run = 0;
+        while (column + run < LINE_FOLD_BYTES - 1 && i + run < body.len &&
+               is_literal(body, i + run))
+            run++;
+        buf_add(out, body.data + i, run);
+        i += run;
+        column += run;
+        if (newline > 0) {
             buf_add_char(out, '\n');
             column = 0;
-            i += newline - 1;
-            continue;
-        }
-        bool is_last = i + 1 == body.len || newline_at(body, i + 1) > 0;
-        bool is_blank = body.data[i] == ' ' || body.data[i] == '\t';
-        if ((!is_printable(body.data[i]) && !is_blank) || body.data[i] == '=' ||
-            (is_blank && is_last))
-            (void) snprintf(piece, sizeof(piece), "=%02X", (unsigned) (unsigned char) body.data[i]);
-        if (column + strlen(piece) > LINE_FOLD_BYTES - 1) {
+            i += newline;
+        } else if (run == 0 && column + 3 <= LINE_FOLD_BYTES - 1) {
+            unsigned char c = (unsigned char) body.data[i++];
+            const char code[] = {'=', digits[c >> 4], digits[c & 15]};
+            buf_add(out, code, sizeof(code));
+            column += sizeof(code);
+        } else if (run == 0) {
             buf_add_cstr(out, "=\n");
             column = 0;
         }
-        buf_add_cstr(out, piece);
-        column += strlen(piece);
     }
     if (column > 0)
         buf_add_char(out, '\n');
 }
 
+static void
+add_with_crlf(struct buf *out, struct str body)
+{
+    for (size_t i = 0, end; i < body.len;) {
+        size_t newline = newline_at(body, i);
+        for (end = i; end < body.len && newline_at(body, end) == 0; end++)
+            continue;
+        buf_add_str(out, newline > 0 ? STR("\r\n") : str_slice(body, i, end));
+        i = newline > 0 ? i + newline : end;
+    }
+}
+
+/* For what is mostly no ASCII: smaller, and nobody could read it in the other form either. Ends of
+ * lines are encoded too, as they would be sent. */
+static void
+add_base64(struct buf *out, struct str body)
+{
+    struct buf canonical = BUF_INIT;
+    add_with_crlf(&canonical, body);
+    struct str all = buf_str(&canonical);
+    for (size_t at = 0; at < all.len; at += LINE_SOURCE_BYTES) {
+        base64_encode(out, str_slice(all, at, at + LINE_SOURCE_BYTES));
+        buf_add_char(out, '\n');
+    }
+    buf_done(&canonical);
+}
+
+static bool
+is_mostly_encoded(struct str body)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < body.len; i++)
+        n += (unsigned char) body.data[i] >= 127;
+    return n > ENCODED_MIN && n > body.len / 4;
+}
+
 void
 mime_add_body(struct buf *out, const char *media_type, struct str body)
 {
-    bool is_plain_body = is_seven_bit(body);
+    static const struct {
+        const char *name;
+        void (*add)(struct buf *out, struct str body);
+    } encodings[] = {
+        {"7bit", buf_add_str}, {"quoted-printable", add_quoted_printable}, {"base64", add_base64}};
+    size_t i = is_seven_bit(body) ? 0 : is_mostly_encoded(body) ? 2 : 1;
     buf_addf(out,
              "MIME-Version: 1.0\nContent-Type: %s; charset=UTF-8\n"
              "Content-Transfer-Encoding: %s\n\n",
-             media_type, is_plain_body ? "7bit" : "quoted-printable");
-    if (is_plain_body)
-        buf_add_str(out, body);
-    else
-        add_quoted_printable(out, body);
+             media_type, encodings[i].name);
+    encodings[i].add(out, body);
 }

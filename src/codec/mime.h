@@ -10,5 +10,6 @@ void mime_add_list(struct buf *out, const char *name, const struct str *items, s
 /* "Sun, 06 Nov 1994 08:49:37 +0000" */
 void mime_add_date(struct buf *out, int64_t wall_ns);
 /* MIME-Version, Content-Type ("text/html"; UTF-8), Content-Transfer-Encoding, the empty line and
- * the body: as it is when it is ASCII in short lines, else quoted-printable. Lines end in LF. */
+ * the body: as it is when it is ASCII in short lines, else quoted-printable or, when much of it is
+ * no ASCII, Base64. Lines end in LF. */
 void mime_add_body(struct buf *out, const char *media_type, struct str body);

@@ -11,14 +11,15 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/digest.h"
+#include "index/strmap.h"
 #include "ops/documents.h"
 #include "store/tables.h"
 
 enum {
     STEP_US = 2000, /* of one turn; its commit takes about as long */
     CHANGES_BETWEEN_LOOKS = 16,
-    DOCUMENT_IDS_MAX = 1000, /* of documents.written: the rest is only counted */
-    DOCUMENT_IDS_MAX_BYTES = 64 * 1024,
+    IDS_MAX = 1000, /* of documents, of collections: the rest is only counted */
+    IDS_MAX_BYTES = 64 * 1024,
     SNAPSHOT_MAX_BYTES = 64 * 1024, /* a larger document is told without its content */
     SIGNATURE_BYTES = 8,
 };
@@ -31,12 +32,6 @@ enum {
 #define OBJECT_EVENTS                                                                              \
     (CATALOG_BIT(CATALOG_OBJECT_CREATED) | CATALOG_BIT(CATALOG_OBJECT_UPDATED) |                   \
      CATALOG_BIT(CATALOG_OBJECT_DELETED))
-
-/* A collection that the batch's tasks are about. */
-struct told {
-    char *uid;
-    uint64_t events; /* told already */
-};
 
 struct ids_list {
     struct buf json; /* elements with commas */
@@ -58,8 +53,9 @@ struct news {
     uint64_t n_created, n_updated, n_deleted;
     struct ids_list written, deleted;
     /* tasks */
-    struct told *told;
-    size_t n_told, told_cap;
+    struct strmap collections; /* that the batch's tasks are about */
+    uint64_t *told;            /* events of each, by its number */
+    size_t told_cap;
     uint32_t n_tasks, by_status[TASK_STATUS_COUNT];
 };
 
@@ -115,6 +111,7 @@ news_begin(struct ops *o, uint32_t batch_uid)
     n->ops = o;
     n->wanted = events;
     n->batch_uid = batch_uid;
+    strmap_init(&n->collections);
     n->events = organization_news_begin(o->webhooks);
     return n;
 }
@@ -122,8 +119,7 @@ news_begin(struct ops *o, uint32_t batch_uid)
 static void
 news_free(struct news *n)
 {
-    for (size_t i = 0; i < n->n_told; i++)
-        free(n->told[i].uid);
+    strmap_done(&n->collections);
     free(n->told);
     buf_done(&n->after);
     buf_done(&n->written.json);
@@ -242,7 +238,7 @@ tell_created(struct news *n, struct store_txn *txn, const struct batch_run *run)
 static void
 ids_add(struct ids_list *l, struct str id)
 {
-    if (l->n >= DOCUMENT_IDS_MAX || l->json.len + id.len > DOCUMENT_IDS_MAX_BYTES) {
+    if (l->n >= IDS_MAX || l->json.len + id.len > IDS_MAX_BYTES) {
         l->is_cut = true;
         return;
     }
@@ -416,19 +412,22 @@ news_step(struct news *n, struct store_txn *txn, const struct batch_run *run)
 
 /* --- add: tasks ------------------------------------------------------------------------------- */
 
-static struct told *
+/* What was told of a collection; NULL: no memory. */
+static uint64_t *
 told_of(struct news *n, struct str uid)
 {
-    for (size_t i = n->n_told; i > 0; i--) { /* neighbours are mostly about the same */
-        if (str_is(uid, n->told[i - 1].uid))
-            return &n->told[i - 1];
-    }
-    if (n->n_told == n->told_cap) {
+    bool is_new;
+    int64_t number = strmap_put(&n->collections, uid, &is_new);
+
+    if (number < 0)
+        return NULL;
+    if ((size_t) number >= n->told_cap) {
         n->told_cap = n->told_cap == 0 ? 8 : n->told_cap * 2;
         n->told = mem_grow(n->told, n->told_cap, sizeof(*n->told));
     }
-    n->told[n->n_told] = (struct told){.uid = mem_strndup(uid.data, uid.len)};
-    return &n->told[n->n_told++];
+    if (is_new)
+        n->told[number] = 0;
+    return &n->told[number];
 }
 
 /* Once a batch. `before`: what it was called until now; data NULL: the same. */
@@ -436,13 +435,15 @@ static int
 tell_once(struct news *n, struct store_txn *txn, enum catalog_event type, struct str uid,
           const struct task *t, struct str before)
 {
-    struct told *told = told_of(n, uid);
+    uint64_t *told = told_of(n, uid);
     struct buf more = BUF_INIT;
     struct json_out j = json_out(&more);
 
-    if ((told->events & CATALOG_BIT(type)) != 0 || !is_wanted(n, type))
+    if (told == NULL)
+        return STORE_EFULL;
+    if ((*told & CATALOG_BIT(type)) != 0 || !is_wanted(n, type))
         return 0;
-    told->events |= CATALOG_BIT(type);
+    *told |= CATALOG_BIT(type);
     j.comma = true;
     put_number_text(&j, "task_id", t->uid);
     put_text(&j, "cause", str_from(task_kind_name(t->kind)));
@@ -560,9 +561,9 @@ news_add(struct news *n, struct store_txn *txn, const struct task *t)
 static void
 write_batch_scope(struct buf *out, const struct news *n)
 {
-    if (n->n_told == 1)
-        write_collection_scope(out, str_from(n->told[0].uid));
-    else if (n->n_told > 1)
+    if (n->collections.n == 1)
+        write_collection_scope(out, strmap_name(&n->collections, 0));
+    else if (n->collections.n > 1)
         buf_add_cstr(out, "{\"scope\":\"namespace\"}");
 }
 
@@ -570,6 +571,7 @@ static int
 tell_batch(struct news *n, struct store_txn *txn)
 {
     struct buf metadata = BUF_INIT, scope = BUF_INIT, id = BUF_INIT;
+    struct ids_list collections = {0};
     struct json_out j = json_out(&metadata);
     uint32_t failed = n->by_status[TASK_FAILED];
     int rc;
@@ -581,11 +583,10 @@ tell_batch(struct news *n, struct store_txn *txn)
              failed == 0                         ? STR("COMPLETED")
              : n->by_status[TASK_SUCCEEDED] == 0 ? STR("FAILED")
                                                  : STR("COMPLETED_WITH_ERRORS"));
-    json_key(&j, "collection_ids");
-    json_begin_array(&j);
-    for (size_t i = 0; i < n->n_told; i++)
-        json_put_cstr(&j, n->told[i].uid);
-    json_end_array(&j);
+    for (uint32_t i = 0; i < n->collections.n; i++)
+        ids_add(&collections, strmap_name(&n->collections, i));
+    put_ids(&j, "collection_ids", &collections);
+    put_number(&j, "collection_count", n->collections.n);
     put_number(&j, "task_count", n->n_tasks);
     put_number(&j, "succeeded_count", n->by_status[TASK_SUCCEEDED]);
     put_number(&j, "failed_count", failed);
@@ -596,7 +597,10 @@ tell_batch(struct news *n, struct store_txn *txn)
     write_batch_scope(&scope, n);
     struct organization_event e = {
         .type = CATALOG_BATCH_COMPLETED, .subject_type = STR("batch"), .subject_id = buf_str(&id)};
-    rc = tell(n, txn, &e, &metadata, &scope);
+    rc = buf_failed(&collections.json) ? STORE_EFULL : 0;
+    if (rc == 0)
+        rc = tell(n, txn, &e, &metadata, &scope);
+    buf_done(&collections.json);
     buf_done(&id);
     return rc;
 }

@@ -40,7 +40,7 @@ channel_render_new(const struct channel *c, struct str event)
     struct channel_render *r = mem_new(1, sizeof(*r));
     r->channel = channel_hold(c);
     if (event.len > CHANNEL_EVENT_MAX_BYTES) {
-        r->error = "the event is larger than 1 MiB: too large for a template";
+        r->error = "the event is larger than 384 KiB: too large for a template";
         return r;
     }
     r->event = json_parse(event, NULL);

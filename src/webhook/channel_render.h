@@ -3,8 +3,9 @@
 #include "webhook/channel_internal.h"
 
 enum {
-    CHANNEL_EVENT_MAX_BYTES = 1024 * 1024, /* larger events are not rendered */
-    CHANNEL_TEXT_MAX_BYTES = 256 * 1024,   /* each part */
+    CHANNEL_EVENT_MAX_BYTES = 384 * 1024, /* larger events are not rendered: they are parsed at
+                                             once, and metadata has 256 KiB at most */
+    CHANNEL_TEXT_MAX_BYTES = 256 * 1024,  /* each part */
 };
 
 /* Whether there is anything to render; else the event goes out as it is. */

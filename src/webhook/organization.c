@@ -194,6 +194,7 @@ organization_emit(struct webhooks *w, struct store_txn *txn, const struct organi
     n->about = e->about;
     if (rc == 0)
         return organization_news_finish(n, txn, ret);
+    turn_fail(w->conf.turn, rc); /* a part may be there */
     organization_news_discard(n);
     return rc;
 }

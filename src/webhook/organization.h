@@ -30,8 +30,8 @@ struct organization_emitted {
     uint32_t n_deliveries; /* one a channel that is subscribed */
 };
 /* Writes the event and what it owes into txn, the transaction of this turn; after its commit the
- * deliveries begin. One that nobody subscribed to is not stored. 0, or STORE_E*: the caller fails
- * the turn. ret may be NULL. */
+ * deliveries begin. One that nobody subscribed to is not stored. 0, or STORE_E*: the turn has
+ * failed. ret may be NULL. */
 int organization_emit(struct webhooks *w, struct store_txn *txn, const struct organization_event *e,
                       struct organization_emitted *ret);
 /* What anybody is subscribed to: bits, CATALOG_BIT. */

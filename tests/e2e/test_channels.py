@@ -394,6 +394,16 @@ def test_content_types_of_mails(plain_relay, content_type, media_type, body, exp
         assert content.replace("\r\n", "\n") == expected
 
 
+def test_a_long_text_of_many_languages_arrives_as_it_is(plain_relay):
+    server, sink = plain_relay
+    text = "Zoë, Ζωή, Зоя, 佐江\n" * 500
+    register(server, mail("ann@example.com", content_type="plain_text", body_template="{{ metadata.text }}"))
+    publish(server, metadata={"text": text})
+    message = sink.next()["message"]
+    assert message["Content-Transfer-Encoding"] == "base64"
+    assert message.get_payload(decode=True).decode().replace("\r\n", "\n") == text
+
+
 def test_without_tls_nothing_is_sent_where_it_is_not_allowed(make_sink, start_server):
     sink = make_sink("--user", "u", "--password", "p")
     server = start_server("--smtp-url", f"smtp://u:p@127.0.0.1:{sink.port}", *FROM, *LOOPBACK)
@@ -413,6 +423,20 @@ def test_a_relay_with_the_wrong_certificate_gets_nothing(make_sink, start_server
     publish(server)
     server.wait_log("certificate verify failed")
     assert sink.messages.empty()
+
+
+@pytest.mark.parametrize("arguments, scheme", [((), "smtp"), (("--smtps",), "smtps")])
+def test_a_relay_with_a_certificate_for_another_host_gets_nothing(make_sink, start_server, tmp_path, arguments, scheme):
+    ca = make_certificate(tmp_path, "ca", None)
+    certificate, key = make_certificate(tmp_path, "relay", "DNS:other.example", ca)
+    sink = make_sink("--certificate", certificate, "--key", key, *arguments)
+    server = start_server("--smtp-url", f"{scheme}://user:a-password@localhost:{sink.port}", *FROM, *LOOPBACK,
+                          "--webhook-ca-path", ca[0])
+    register(server, mail("ann@example.com"))
+    publish(server)
+    server.wait_log("certificate verify failed.*(hostname|host name)")
+    assert sink.messages.empty()
+    assert "a-password" not in server.log()
 
 
 def test_no_recipient_gets_a_mail_twice(plain_relay):

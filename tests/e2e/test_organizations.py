@@ -276,7 +276,7 @@ def test_documents_written_are_told_once_a_batch(start_server, receiver):
     assert (metadata["document_count"], metadata["created_count"], metadata["updated_count"]) == (3, 3, 0)
     assert metadata["document_ids_truncated"] is False
     assert batch["event_type"] == "batch.completed" and batch["subject"] == {"type": "batch", "id": str(task["batchUid"])}
-    assert batch["metadata"] == {"batch_id": str(task["batchUid"]), "status": "COMPLETED", "collection_ids": ["movies"],
+    assert batch["metadata"] == {"batch_id": str(task["batchUid"]), "status": "COMPLETED", "collection_ids": ["movies"], "collection_count": 1,
                                  "task_count": 1, "succeeded_count": 1, "failed_count": 0, "canceled_count": 0,
                                  "document_count": 3, "deleted_count": 0}
     fill(server, "movies", 4, year=1999)
@@ -410,6 +410,30 @@ def test_a_paused_webhook_gets_it_later(server, receiver):
 
 # --- channels alone
 
+@pytest.mark.parametrize("how", ["delete", "put"])
+def test_what_is_in_flight_to_a_channel_that_goes_is_not_tried_again(server, make_receiver, how):
+    kept, gone = make_receiver(), make_receiver()
+    gone.script = ["hang"]
+    channels = [channel(kept.url), channel(gone.url)]
+    hook = server.post(HOOKS, {**webhook(kept.url, "cluster.created"), "channels": channels}).json["webhook_id"]
+    for _ in range(20):  # more than are in flight at a time
+        publish(server, "cluster.created")
+    gone.next()
+    if how == "delete":
+        assert server.delete(f"{HOOKS}/{hook}").status == 204
+    else:
+        assert server.put(f"{HOOKS}/{hook}", {**webhook(kept.url, "cluster.created"), "channels": channels[:1]}).status == 200
+
+    def states():
+        return {server.get(f"/deliveries/{n}").json["state"] for n in range(1, 41)}
+    wait_until(lambda: states() <= {"delivered", "discarded"}, lambda: f"{states()}\n{server.log()}", server.process)
+    n_tried = len(gone.requests)
+    assert publish(server, "cluster.created")["deliveries"] == (0 if how == "delete" else 1)
+    if how == "put":
+        assert len(events(kept, 21)) == 21
+    assert len(gone.requests) == n_tried < 20
+
+
 def test_each_channel_fails_and_succeeds_alone(server, make_receiver):
     good, bad = make_receiver(), make_receiver()
     bad.script = [503]
@@ -541,6 +565,24 @@ def test_an_events_metadata_has_a_limit(server, receiver):
     assert len(event_of(receiver.next())["metadata"]["x"]) == room
     body = {"event_type": "cluster.created", "subject": {"type": "x", "id": "1"}, "metadata": {"x": "y" * (room + 1)}}
     refused(server.post("/v1/events", body), 413, "PayloadTooLargeError")
+
+
+def test_a_body_with_an_event_has_a_limit(server):
+    event = {"event_type": "taxonomy.created", "subject": {"type": "taxonomy", "id": "t"}}
+    text = json.dumps(event)
+    assert server.post("/v1/events", text + " " * (1024 * 1024 - len(text)), headers={"Content-Type": "application/json"}).status == 202
+    refused(server.post("/v1/events", text + " " * (1024 * 1024 - len(text) + 1), headers={"Content-Type": "application/json"}),
+            413, "PayloadTooLargeError")
+
+
+def test_the_namespace_of_an_event_may_be_in_a_header(server, receiver):
+    register(server, receiver.url, "taxonomy.created")
+    event = {"event_type": "taxonomy.created", "subject": {"type": "taxonomy", "id": "t"}}
+    for body, expected in ((event, "shop"), ({**event, "namespace_id": "mine"}, "mine")):
+        assert server.post("/v1/events", body, headers={"X-Namespace": "shop"}).status == 202
+        assert event_of(receiver.next())["namespace_id"] == expected
+    for wrong in ("", "x" * 1025, b"\xff"):
+        refused(server.post("/v1/events", event, headers={"X-Namespace": wrong}), 422, "ValidationError")
 
 
 def test_an_idempotency_key_publishes_once(server, receiver):

@@ -1,6 +1,7 @@
 /* Mail messages: headers that cannot become two, words that every client reads, bodies that every
  * relay takes. */
 #include "../support.h"
+#include "codec/digest.h"
 #include "codec/mime.h"
 
 static void
@@ -115,6 +116,53 @@ a_body_is_encoded_only_where_it_must_be(void **state)
     check_body("plain = text\nof lines", "7bit", "plain = text\nof lines");
     check_body("f\xC3\xBCr =\r\nx \n", "quoted-printable", "f=C3=BCr =3D\nx=20\n");
     check_body("a\rb", "quoted-printable", "a\nb\n");
+    check_body("a\tb \tc\t\r", "quoted-printable", "a\tb \tc=09\n");
+}
+
+static void
+a_long_body_that_is_mostly_no_ascii_is_base64(void **state)
+{
+    struct buf body = BUF_INIT, canonical = BUF_INIT, out = BUF_INIT, text = BUF_INIT,
+               decoded = BUF_INIT;
+    (void) state;
+    for (int i = 0; i < 400; i++) {
+        buf_add_cstr(&body, i % 2 == 0 ? "\xE2\x82\xAC\n" : "\xE2\x82\xAC\r\r\n");
+        buf_add_cstr(&canonical, i % 2 == 0 ? "\xE2\x82\xAC\r\n" : "\xE2\x82\xAC\r\n\r\n");
+    }
+    mime_add_body(&out, "text/plain", buf_str(&body));
+    const char *encoded = strstr(buf_cstr(&out), "Encoding: base64\n\n");
+    assert_non_null(encoded);
+    struct str rest = str_from(encoded + strlen("Encoding: base64\n\n")), line;
+    while (str_split(&rest, '\n', &line)) {
+        assert_true(line.len <= 76);
+        buf_add_str(&text, line);
+    }
+    assert_true(base64_decode(&decoded, buf_str(&text)));
+    assert_string_equal(buf_cstr(&decoded), buf_cstr(&canonical));
+    buf_done(&body);
+    buf_done(&canonical);
+    buf_done(&out);
+    buf_done(&text);
+    buf_done(&decoded);
+}
+
+static void
+codes_are_never_cut_at_the_end_of_a_line(void **state)
+{
+    (void) state;
+    for (int before = 70; before <= 76; before++) {
+        struct buf body = BUF_INIT, out = BUF_INIT;
+        for (int i = 0; i < before; i++)
+            buf_add_char(&body, 'x');
+        buf_add_cstr(&body, "\x01yz"); /* "=01" stays together */
+        mime_add_body(&out, "text/plain", buf_str(&body));
+        assert_non_null(strstr(buf_cstr(&out), "=01"));
+        struct str rest = buf_str(&out), line;
+        while (str_split(&rest, '\n', &line))
+            assert_true(line.len <= 76);
+        buf_done(&body);
+        buf_done(&out);
+    }
 }
 
 static void
@@ -154,6 +202,8 @@ main(void)
         cmocka_unit_test(a_long_header_is_folded_at_blanks),
         cmocka_unit_test(a_list_is_folded_behind_commas),
         cmocka_unit_test(a_body_is_encoded_only_where_it_must_be),
+        cmocka_unit_test(a_long_body_that_is_mostly_no_ascii_is_base64),
+        cmocka_unit_test(codes_are_never_cut_at_the_end_of_a_line),
         cmocka_unit_test(long_lines_are_broken_softly),
         cmocka_unit_test(the_date_is_a_mails),
     };
