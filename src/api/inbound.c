@@ -140,6 +140,7 @@ static const struct route rows[] = {
      .pattern = "/v1/webhooks/{provider}/{connectionId}",
      .flags = ROUTE_OPEN | ROUTE_JSON_BODY | ROUTE_PROVIDER,
      .handler = receive,
-     .summary = "Take in a provider's webhook (signed by mux, github, stripe, standard or slack)"},
+     .summary =
+         "Take in a provider's webhook (signed by mux, github, stripe, standard, slack or twilio)"},
 };
 const struct route_table inbound_routes = ROUTE_TABLE(rows);

@@ -38,6 +38,12 @@ digest_hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_BYTES])
 }
 
 void
+digest_hmac_sha1(struct str key, struct str data, uint8_t out[SHA1_BYTES])
+{
+    hmac(EVP_sha1(), key, data, out);
+}
+
+void
 digest_hmac_sha384(struct str key, struct str data, uint8_t out[SHA384_BYTES])
 {
     hmac(EVP_sha384(), key, data, out);

@@ -5,6 +5,8 @@
 enum { SHA256_BYTES = 32 };
 void digest_sha256(struct str data, uint8_t out[SHA256_BYTES]);
 void digest_hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_BYTES]);
+enum { SHA1_BYTES = 20 }; /* for those who sign with nothing better */
+void digest_hmac_sha1(struct str key, struct str data, uint8_t out[SHA1_BYTES]);
 enum { SHA384_BYTES = 48, SHA512_BYTES = 64 };
 void digest_hmac_sha384(struct str key, struct str data, uint8_t out[SHA384_BYTES]);
 void digest_hmac_sha512(struct str key, struct str data, uint8_t out[SHA512_BYTES]);

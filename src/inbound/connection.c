@@ -50,6 +50,7 @@ connection_done(struct connection *c)
 {
     for (size_t i = 0; i < c->n_secrets; i++)
         wipe_text(c->secrets[i]);
+    free(c->url);
     free(c->name);
     free(c->description);
     free(c->config);
@@ -80,6 +81,8 @@ connection_encode(struct buf *out, const struct connection *c)
     rec_put_u8(out, (uint8_t) c->n_secrets);
     for (size_t i = 0; i < c->n_secrets; i++)
         rec_put_cstr(out, c->secrets[i]);
+    if (c->provider == PROVIDER_TWILIO)
+        rec_put_cstr(out, c->url);
     rec_put_i64(out, c->created_at_ns);
     rec_put_i64(out, c->updated_at_ns);
     rec_put_cstr(out, c->name);
@@ -105,6 +108,10 @@ connection_decode(struct connection *ret, const struct uuid *uuid, struct str re
         is_fine = c.secrets[c.n_secrets] != NULL;
         c.n_secrets += is_fine;
     }
+    if (c.provider == PROVIDER_TWILIO) {
+        c.url = rec_cstr(&r);
+        is_fine = is_fine && c.url != NULL;
+    }
     c.created_at_ns = rec_i64(&r);
     c.updated_at_ns = rec_i64(&r);
     c.name = rec_cstr(&r);
@@ -117,6 +124,17 @@ connection_decode(struct connection *ret, const struct uuid *uuid, struct str re
     }
     *ret = c;
     return 0;
+}
+
+static bool
+decode_url(struct connection_lock *ret, struct rec *r)
+{
+    char *url = rec_cstr(r);
+    bool is_fine = url != NULL && strlen(url) < sizeof(ret->url);
+    if (is_fine)
+        memcpy(ret->url, url, strlen(url) + 1);
+    free(url);
+    return is_fine;
 }
 
 int
@@ -136,6 +154,8 @@ connection_decode_lock(struct connection_lock *ret, struct str record)
         ret->n++;
         wipe_text(secret);
     }
+    if (is_fine && ret->provider == PROVIDER_TWILIO)
+        is_fine = decode_url(ret, &r);
     if (is_fine && !r.failed)
         return 0;
     connection_lock_done(ret);
@@ -176,7 +196,11 @@ put_config(struct json_out *j, const struct connection *c)
     json_key(j, "provider_config");
     json_begin_object(j);
     put_secrets(j, c);
-    if (c->provider != PROVIDER_GITHUB) {
+    if (c->provider == PROVIDER_TWILIO) {
+        json_key(j, "url");
+        json_put_cstr(j, c->url);
+    }
+    if (signature_has_time(c->provider)) {
         json_key(j, "tolerance");
         json_put_u64(j, c->tolerance_s);
     }
@@ -240,12 +264,16 @@ refuse(struct err *err, const char *path, const char *expected)
     return -1;
 }
 
+/* of: the path of the object; "" at the top */
 static int
-refuse_missing(struct err *err, const char *name)
+refuse_missing(struct err *err, const char *of, const char *name)
 {
     struct buf path = BUF_INIT;
-    buf_addf(&path, ".%s", name);
-    (void) err_set(err, ERR_INVALID_CONNECTION, "Missing field `%s`", name);
+    buf_addf(&path, "%s.%s", of, name);
+    if (of[0] == '\0')
+        (void) err_set(err, ERR_INVALID_CONNECTION, "Missing field `%s`", name);
+    else
+        (void) err_set(err, ERR_INVALID_CONNECTION, "Missing field `%s` inside `%s`", name, of);
     err_set_path(err, buf_cstr(&path));
     buf_done(&path);
     return -1;
@@ -275,7 +303,7 @@ apply_texts(struct connection *c, enum connection_change change, const struct co
     }
     if (f->has_active || change != CONNECTION_PATCH)
         c->is_active = !f->has_active || f->is_active;
-    return c->name == NULL ? refuse_missing(err, "name") : 0;
+    return c->name == NULL ? refuse_missing(err, "", "name") : 0;
 }
 
 static int
@@ -399,11 +427,33 @@ apply_tolerance(struct connection *c, enum connection_change change, const struc
             c->tolerance_s = SIGNATURE_TOLERANCE_S;
         return 0;
     }
-    if (c->provider == PROVIDER_GITHUB)
-        return refuse(err, path, "GitHub signs no time that could be compared");
+    if (!signature_has_time(c->provider))
+        return refuse(err, path, "this provider signs no time that could be compared");
     if (!json_to_u64(value, &seconds) || seconds < 1 || seconds > SIGNATURE_TOLERANCE_MAX_S)
         return refuse(err, path, "expected 1 to 86400 seconds");
     c->tolerance_s = (uint32_t) seconds;
+    return 0;
+}
+
+/* Twilio signs the address that it was given, which only the one who gave it knows. */
+static int
+apply_url(struct connection *c, enum connection_change change, const struct json *sent,
+          struct err *err)
+{
+    static const char path[] = ".provider_config.url";
+    const struct json *value = json_get_c(sent, "url");
+    bool is_sent = value != NULL && json_type(value) != JSON_NULL;
+    if (c->provider != PROVIDER_TWILIO)
+        return is_sent ? refuse(err, path, "only connections of `twilio` have it") : 0;
+    if (value == NULL && change == CONNECTION_PATCH)
+        return 0;
+    if (!is_sent)
+        return refuse_missing(err, ".provider_config", "url");
+    const char *wrong =
+        json_type(value) == JSON_STRING ? twilio_check_url(json_string(value)) : "expected a text";
+    if (wrong != NULL)
+        return refuse(err, path, wrong);
+    take_text(&c->url, json_string(value));
     return 0;
 }
 
@@ -418,6 +468,7 @@ static const struct config_member {
     {"webhook_secret", false},
     {"webhook_secrets", false},
     {"tolerance", false},
+    {"url", false},
     {"access_token_id", false},
     {"access_token_secret", false},
     {"event_type_path", true},
@@ -519,7 +570,7 @@ apply_provider(struct connection *c, enum connection_change change,
 {
     enum provider provider;
     if (f->provider_type.data == NULL)
-        return change == CONNECTION_CREATE ? refuse_missing(err, "provider_type") : 0;
+        return change == CONNECTION_CREATE ? refuse_missing(err, "", "provider_type") : 0;
     if (!provider_from_name(f->provider_type, &provider)) {
         (void) field_err_choice(err, ERR_INVALID_CONNECTION, STR(".provider_type"),
                                 f->provider_type, provider_names(), PROVIDER_COUNT);
@@ -541,10 +592,11 @@ connection_apply(struct connection *c, enum connection_change change,
         apply_metadata(c, change, f->metadata, err) < 0)
         return -1;
     if (config == NULL && change != CONNECTION_PATCH)
-        return refuse_missing(err, "provider_config");
+        return refuse_missing(err, "", "provider_config");
     if (config == NULL)
         return 0;
-    if (apply_config(c, change, config, err) < 0 || apply_tolerance(c, change, config, err) < 0)
+    if (apply_config(c, change, config, err) < 0 || apply_tolerance(c, change, config, err) < 0 ||
+        apply_url(c, change, config, err) < 0)
         return -1;
     return apply_secrets(c, change, config, err);
 }

@@ -9,6 +9,7 @@
  *
  * signature.c   what each provider signs       mapping.c, mapping_apply.c   rules
  * provider.c    where providers put things     path.c                       dot-paths
+ * twilio.c      the text that Twilio signs
  * connection.c  one connection: row, JSON      connections.c                the stored ones
  * receive.c     a request, from its bytes to its tasks; seen.c  what was seen before */
 #include "inbound/mapping.h"

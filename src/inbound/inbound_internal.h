@@ -2,6 +2,7 @@
 /* What the files of inbound/ share; nobody else includes it. */
 #include "inbound/inbound.h"
 #include "inbound/seen.h"
+#include "inbound/twilio.h"
 #include "store/tables.h"
 
 #define LOG_TARGET "inbound"
@@ -22,6 +23,7 @@ struct connection {
     uint32_t tolerance_s;
     char *secrets[SIGNATURE_SECRETS_MAX]; /* texts */
     size_t n_secrets;
+    char *url; /* that Twilio was given; NULL for others */
     int64_t created_at_ns, updated_at_ns;
     char *name, *description; /* description NULL: none */
     char *config;             /* JSON object: provider_config without what is secret */
@@ -44,6 +46,7 @@ struct connection_lock {
     uint32_t tolerance_s;
     struct signature_key keys[SIGNATURE_SECRETS_MAX];
     size_t n;
+    char url[TWILIO_URL_MAX_BYTES + 1]; /* "" for others than Twilio */
 };
 int connection_decode_lock(struct connection_lock *ret, struct str record);
 void connection_lock_done(struct connection_lock *l);

@@ -31,6 +31,9 @@ static const struct provider_row {
                         .headers = {.signature = "x-slack-signature",
                                     .timestamp = "x-slack-request-timestamp"},
                         .sends_forms = true},
+    [PROVIDER_TWILIO] = {.name = "twilio",
+                         .headers = {.signature = "x-twilio-signature"},
+                         .sends_forms = true},
 };
 
 const char *
@@ -120,9 +123,27 @@ read_slack(const struct json *body, struct provider_event *ret)
     }
 }
 
+/* A message has one id, and an event for each status that it comes to. */
+static void
+read_twilio(const struct json *body, struct arena *arena, struct provider_event *ret)
+{
+    struct str sid = text_of(body, "MessageSid");
+    ret->type = text_of(body, "MessageStatus");
+    if (ret->type.len == 0)
+        ret->type = text_of(body, "SmsStatus"); /* of a message that comes in: "received" */
+    if (sid.len == 0)
+        return;
+    char *id = arena_alloc(arena, sid.len + ret->type.len + 2);
+    memcpy(id, sid.data, sid.len);
+    id[sid.len] = '.';
+    if (ret->type.len > 0)
+        memcpy(id + sid.len + 1, ret->type.data, ret->type.len);
+    ret->id = str_make(id, sid.len + 1 + ret->type.len);
+}
+
 void
 provider_read_event(enum provider p, const struct provider_headers *h, const struct json *body,
-                    struct provider_event *ret)
+                    struct arena *arena, struct provider_event *ret)
 {
     *ret = (struct provider_event){.id = STR(""), .type = STR(""), .kind = STR("")};
     switch (p) {
@@ -137,6 +158,9 @@ provider_read_event(enum provider p, const struct provider_headers *h, const str
         break;
     case PROVIDER_SLACK:
         read_slack(body, ret);
+        break;
+    case PROVIDER_TWILIO:
+        read_twilio(body, arena, ret);
         break;
     case PROVIDER_MUX:
     case PROVIDER_STRIPE:
@@ -153,11 +177,13 @@ bool
 provider_sends_forms(enum provider p, const struct provider_headers *h)
 {
     struct str type = str_trim(str_slice(h->content_type, 0, str_find(h->content_type, ';', 0)));
+    if (p == PROVIDER_TWILIO)
+        return true; /* the signature read it as one */
     return rows[p].sends_forms && str_equal_nocase(type, STR("application/x-www-form-urlencoded"));
 }
 
 int
-provider_form_to_json(struct str form, struct buf *out)
+provider_form_to_json(enum provider p, struct str form, struct buf *out)
 {
     struct arena *arena = arena_new();
     struct form_param *params;
@@ -165,7 +191,7 @@ provider_form_to_json(struct str form, struct buf *out)
     struct str payload = STR_NULL;
     int n = form_parse(arena, form, &params);
     for (int i = 0; i < n; i++) {
-        if (str_is(params[i].name, "payload"))
+        if (p != PROVIDER_TWILIO && str_is(params[i].name, "payload"))
             payload = params[i].value;
     }
     if (payload.data != NULL) {

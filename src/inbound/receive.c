@@ -35,7 +35,7 @@ make_dummy(enum provider p, struct buf *out)
 {
     uint8_t bytes[SHA256_BYTES];
     struct buf secret = BUF_INIT;
-    char empty[] = "", object[] = "{}";
+    char empty[] = "", object[] = "{}", url[] = "https://localhost";
     random_bytes(bytes, sizeof(bytes));
     buf_add_cstr(&secret, p == PROVIDER_STANDARD ? "whsec_" : "");
     base64_encode(&secret, str_make(bytes, sizeof(bytes)));
@@ -43,6 +43,7 @@ make_dummy(enum provider p, struct buf *out)
                            .tolerance_s = SIGNATURE_TOLERANCE_S,
                            .secrets = {(char *) (uintptr_t) buf_cstr(&secret)},
                            .n_secrets = 1,
+                           .url = url,
                            .name = empty,
                            .config = object,
                            .metadata = object};
@@ -208,7 +209,8 @@ inbound_check(struct inbound_request *r, inbound_checked *checked, void *arg)
     r->checked = checked;
     r->arg = arg;
     read_lock(r);
-    r->check = signature_check_new(r->provider, &r->headers, r->lock.keys, r->lock.n);
+    r->check = signature_check_new(r->provider, &r->headers, r->lock.keys, r->lock.n,
+                                   str_from(r->lock.url));
     if (signature_check_step(r->check, buf_str(&r->body), clock_mono_us() + CHECK_AT_ONCE_US) == 1)
         loop_slice_wake(&r->slice);
     else
@@ -224,7 +226,7 @@ parse(const struct inbound_request *r, struct str body, struct err *err)
     struct json_doc *doc = NULL;
     if (!provider_sends_forms(r->provider, &r->headers))
         doc = json_parse(body, &why);
-    else if (provider_form_to_json(body, &json) == 0)
+    else if (provider_form_to_json(r->provider, body, &json) == 0)
         doc = json_parse(buf_str(&json), &why);
     else
         buf_add_cstr(&why, "the form has too many fields");
@@ -273,13 +275,13 @@ greet(struct inbound_request *r, const struct json *body, const struct provider_
 }
 
 static void
-read_event(const struct inbound_request *r, const struct mapping *mapping, const struct json *body,
+read_event(const struct inbound_request *r, const struct connection *c, const struct json *body,
            struct provider_event *ret)
 {
-    provider_read_event(r->provider, &r->headers, body, ret);
-    if (mapping->event_type_path.data == NULL)
+    provider_read_event(r->provider, &r->headers, body, c->arena, ret);
+    if (c->mapping.event_type_path.data == NULL)
         return;
-    const struct json *type = path_find(body, mapping->event_type_path);
+    const struct json *type = path_find(body, c->mapping.event_type_path);
     ret->type = type == NULL ? STR("") : json_string(type);
     ret->kind = STR("");
 }
@@ -354,7 +356,7 @@ apply(struct inbound_request *r, const struct connection *c, const struct json *
     struct provider_event event;
     struct buf message = BUF_INIT;
     int rc;
-    read_event(r, &c->mapping, body, &event);
+    read_event(r, c, body, &event);
     if (greet(r, body, &event, ret) == 1)
         return 0;
     const char *reason = effects_plan(&r->effects, &c->mapping, &event, body, &message);

@@ -1,7 +1,8 @@
 /* Checking signatures. Owns what each provider signs and how it is written down; knows no
  * connection. Entered by signature_check_step from a request's callback or a slice.
  *
- *   new -> HASH (pieces of the body into every slot) -> COMPARE -> ED25519 (one a step) -> done */
+ *   new -> HASH (pieces of the body into every slot) -> COMPARE -> ED25519 (one a step) -> done
+ *   Twilio: new -> WRITE (the fields in their order) -> a slot a step -> done */
 #include "inbound/signature.h"
 
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "inbound/twilio.h"
 
 enum {
     PIECE_BYTES = 16 * 1024,
@@ -97,7 +99,7 @@ struct label {
 static const struct label labels[PROVIDER_COUNT] = {
     [PROVIDER_MUX] = {',', "v1="},        [PROVIDER_STRIPE] = {',', "v1="},
     [PROVIDER_GITHUB] = {',', "sha256="}, [PROVIDER_STANDARD] = {' ', "v1,"},
-    [PROVIDER_SLACK] = {',', "v0="},
+    [PROVIDER_SLACK] = {',', "v0="},      [PROVIDER_TWILIO] = {',', ""},
 };
 #define ED25519_LABEL "v1a,"
 
@@ -139,10 +141,16 @@ signature_read_claim(enum provider p, const struct provider_headers *h, struct s
 }
 
 bool
+signature_has_time(enum provider p)
+{
+    return p != PROVIDER_GITHUB && p != PROVIDER_TWILIO;
+}
+
+bool
 signature_is_timely(enum provider p, const struct signature_claim *c, int64_t now_s,
                     int64_t tolerance_s)
 {
-    if (p == PROVIDER_GITHUB)
+    if (!signature_has_time(p))
         return true;
     return c->has_time && c->at_s >= now_s - tolerance_s && c->at_s <= now_s + tolerance_s;
 }
@@ -152,19 +160,24 @@ signature_is_timely(enum provider p, const struct signature_claim *c, int64_t no
 struct slot {
     bool is_real, is_ed25519;
     struct hmac_sha256 *hmac;
+    struct signature_key key; /* of Twilio, in the place of the HMAC */
     uint8_t public_key[ED25519_PUBLIC_BYTES];
 };
 
 struct signature_check {
     enum provider provider;
     struct provider_headers headers;
+    struct str url;
     struct slot slots[SIGNATURE_SECRETS_MAX];
     uint8_t signatures[SIGNATURE_ED25519_MAX][ED25519_SIGNATURE_BYTES];
     size_t n_signatures;
     struct buf prefix;       /* what is signed before the body */
-    struct buf signed_bytes; /* of ed25519, which wants them in one piece */
+    struct buf signed_bytes; /* of ed25519 and Twilio, which want them in one piece */
+    struct buf other_bytes;  /* of Twilio: with the other spelling of the address */
     size_t at;               /* in the body */
     size_t next_ed25519;
+    size_t next_slot; /* of Twilio */
+    bool is_written, is_signable;
     bool is_hashed, matches;
     struct signature_work work;
 };
@@ -231,6 +244,7 @@ write_prefix(struct signature_check *c)
         buf_add_char(&c->prefix, ':');
         break;
     case PROVIDER_GITHUB:
+    case PROVIDER_TWILIO:
     case PROVIDER_COUNT:
         break;
     }
@@ -251,15 +265,30 @@ read_ed25519_signatures(struct signature_check *c)
     }
 }
 
+static void
+fill_twilio_slot(struct slot *s, const struct signature_key *key)
+{
+    struct str dummy = dummy_key();
+    s->is_real = key != NULL;
+    s->key.n = dummy.len;
+    memcpy(s->key.bytes, dummy.data, dummy.len);
+    if (key != NULL)
+        s->key = *key;
+}
+
 struct signature_check *
 signature_check_new(enum provider p, const struct provider_headers *h,
-                    const struct signature_key *keys, size_t n)
+                    const struct signature_key *keys, size_t n, struct str url)
 {
     struct signature_check *c = mem_new(1, sizeof(*c));
-    *c = (struct signature_check){.provider = p, .headers = *h};
+    *c = (struct signature_check){.provider = p, .headers = *h, .url = url};
     write_prefix(c);
     read_ed25519_signatures(c);
     for (size_t i = 0; i < SIGNATURE_SECRETS_MAX; i++) {
+        if (p == PROVIDER_TWILIO) {
+            fill_twilio_slot(&c->slots[i], i < n ? &keys[i] : NULL);
+            continue;
+        }
         fill_slot(&c->slots[i], i < n ? &keys[i] : NULL);
         hmac_sha256_add(c->slots[i].hmac, buf_str(&c->prefix));
     }
@@ -278,15 +307,15 @@ hash_piece(struct signature_check *c, struct str body)
 
 /* Whether the header holds that MAC; every one of its signatures is compared. */
 static bool
-header_has(const struct signature_check *c, const uint8_t mac[SHA256_BYTES])
+header_has(const struct signature_check *c, struct str mac)
 {
     struct str rest = c->headers.signature, text;
     struct buf expected = BUF_INIT;
     bool has = false;
-    if (c->provider == PROVIDER_STANDARD)
-        base64_encode(&expected, str_make(mac, SHA256_BYTES));
+    if (c->provider == PROVIDER_STANDARD || c->provider == PROVIDER_TWILIO)
+        base64_encode(&expected, mac);
     else
-        hex_encode(&expected, str_make(mac, SHA256_BYTES));
+        hex_encode(&expected, mac);
     while (next_signature(&rest, labels[c->provider].between, labels[c->provider].label, &text))
         has |= bytes_equal_secret(text, buf_str(&expected));
     mem_wipe(expected.data, expected.len);
@@ -302,7 +331,7 @@ compare(struct signature_check *c, struct str body)
         struct slot *s = &c->slots[i];
         hmac_sha256_finish(s->hmac, mac);
         s->hmac = NULL;
-        bool has = header_has(c, mac);
+        bool has = header_has(c, str_make(mac, sizeof(mac)));
         c->matches |= has & s->is_real & !s->is_ed25519;
         c->work.hmacs++;
     }
@@ -326,17 +355,76 @@ verify_next(struct signature_check *c)
     c->next_ed25519++;
 }
 
+static void
+write_form(struct signature_check *c, struct str body)
+{
+    int rc = twilio_write_signed(&c->signed_bytes, &c->other_bytes, c->url, body);
+    c->is_signable = rc == 0 && !buf_failed(&c->signed_bytes) && !buf_failed(&c->other_bytes);
+    c->is_written = true;
+}
+
+static bool
+is_signed_with(struct signature_check *c, const struct slot *s, struct str bytes)
+{
+    uint8_t mac[SHA1_BYTES];
+    digest_hmac_sha1(str_make(s->key.bytes, s->key.n), bytes, mac);
+    bool has = header_has(c, str_make(mac, sizeof(mac)));
+    c->work.hmac_bytes += bytes.len;
+    mem_wipe(mac, sizeof(mac));
+    return has;
+}
+
+/* What the addresses lack of the longest is hashed too: how long they are would show otherwise. */
+static void
+compare_form(struct signature_check *c)
+{
+    static const char zeros[2 * TWILIO_URL_MAX_BYTES + TWILIO_PORT_MAX_BYTES];
+    const struct slot *s = &c->slots[c->next_slot++];
+    struct str one = buf_str(&c->signed_bytes), other = buf_str(&c->other_bytes);
+    size_t url_bytes = c->url.len + (c->url.len + other.len - one.len);
+    bool has = is_signed_with(c, s, one);
+    has |= is_signed_with(c, s, other);
+    (void) is_signed_with(c, s,
+                          str_slice(str_make(zeros, sizeof(zeros)), url_bytes, sizeof(zeros)));
+    c->matches |= has & s->is_real & c->is_signable;
+    c->work.hmacs++;
+}
+
+/* false: done */
+static bool
+step_twilio(struct signature_check *c, struct str body)
+{
+    if (!c->is_written)
+        write_form(c, body);
+    else if (c->next_slot < SIGNATURE_SECRETS_MAX)
+        compare_form(c);
+    else
+        return false;
+    return true;
+}
+
+/* false: done */
+static bool
+step(struct signature_check *c, struct str body)
+{
+    if (c->provider == PROVIDER_TWILIO)
+        return step_twilio(c, body);
+    if (c->at < body.len)
+        hash_piece(c, body);
+    else if (!c->is_hashed)
+        compare(c, body);
+    else if (c->next_ed25519 < c->n_signatures * SIGNATURE_SECRETS_MAX)
+        verify_next(c);
+    else
+        return false;
+    return true;
+}
+
 int
 signature_check_step(struct signature_check *c, struct str body, int64_t deadline_us)
 {
     do {
-        if (c->at < body.len)
-            hash_piece(c, body);
-        else if (!c->is_hashed)
-            compare(c, body);
-        else if (c->next_ed25519 < c->n_signatures * SIGNATURE_SECRETS_MAX)
-            verify_next(c);
-        else
+        if (!step(c, body))
             return 0;
     } while (clock_mono_us() < deadline_us);
     return 1;
@@ -361,7 +449,9 @@ signature_check_free(struct signature_check *c)
         return;
     for (size_t i = 0; i < SIGNATURE_SECRETS_MAX; i++)
         hmac_sha256_free(c->slots[i].hmac);
+    mem_wipe(c->slots, sizeof(c->slots));
     buf_done(&c->prefix);
     buf_done(&c->signed_bytes);
+    buf_done(&c->other_bytes);
     free(c);
 }

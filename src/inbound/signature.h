@@ -1,6 +1,7 @@
 #pragma once
 /* Signatures of providers over the raw bytes of a body (contracts.md 5): HMAC-SHA256 in five
- * notations, and ed25519 (v1a) of Standard Webhooks. Pure: no store, no clock, no request.
+ * notations, ed25519 (v1a) of Standard Webhooks, and HMAC-SHA1 over an address and a form's fields
+ * (Twilio). Pure: no store, no clock, no request.
  *
  * The work of a check depends on the request alone, never on the connection: every slot for
  * a secret is computed, the empty ones and those of an unknown connection with a dummy, and every
@@ -41,6 +42,7 @@ struct signature_claim {
 };
 void signature_read_claim(enum provider p, const struct provider_headers *h,
                           struct signature_claim *ret);
+bool signature_has_time(enum provider p); /* whether it signs one */
 /* Whether its time is near enough; true for providers that sign none. */
 bool signature_is_timely(enum provider p, const struct signature_claim *c, int64_t now_s,
                          int64_t tolerance_s);
@@ -49,10 +51,12 @@ struct signature_work {
     uint64_t hmacs, hmac_bytes, ed25519s, ed25519_bytes;
 };
 
-/* One check, in pieces. The headers and the body must stay where they are. */
+/* One check, in pieces. The headers, the body and the url must stay where they are. url: that
+ * Twilio was given, at most TWILIO_URL_MAX_BYTES; unused for others. */
 struct signature_check;
 struct signature_check *signature_check_new(enum provider p, const struct provider_headers *h,
-                                            const struct signature_key *keys, size_t n);
+                                            const struct signature_key *keys, size_t n,
+                                            struct str url);
 /* Works until the deadline, at least a piece: 1 there is more to do, 0 done. */
 int signature_check_step(struct signature_check *c, struct str body, int64_t deadline_us);
 /* Once it is done: whether one of the signatures is one of the keys'. */

@@ -100,7 +100,7 @@ settle(const struct queue *q, const struct batch_member *m, struct task *t)
     if (t->status == TASK_FAILED)
         settle_error(r, m, t);
     if (t->status == TASK_CANCELED)
-        t->canceled_by = canceler(&r->pub);
+        t->canceled_by = q->finishing.canceler;
     if (has_own_end && m->details != NULL) {
         free(t->details);
         t->details = mem_strdup(m->details);
@@ -151,6 +151,7 @@ begin(struct queue *q)
         .is_begun = true,
         .is_sliced = run->n_members > q->conf.max_finish_at_once,
         .finished_at_ns = clock_wall_ns(),
+        .canceler = canceler(run),
     };
     batch_init(&f->batch);
     f->batch.uid = run->batch_uid;
@@ -191,7 +192,7 @@ put_batch(struct queue *q, struct store_txn *txn)
 static struct applying
 applying_of(const struct queue *q)
 {
-    return (struct applying){q->run->pub.batch_uid, canceler(&q->run->pub),
+    return (struct applying){q->run->pub.batch_uid, q->finishing.canceler,
                              q->run->pub.started_at_ns, q->finishing.finished_at_ns};
 }
 

@@ -30,7 +30,8 @@
 enum {
     FINISH_AT_ONCE = 1000,  /* members of a batch that is finished in one transaction */
     FINISH_PIECE = 512,     /* rows a turn when it is not */
-    RENAME_US = 1500,       /* of renaming in a turn */
+    RENAME_US = 1000,       /* of renaming in a turn, */
+    RENAME_PAUSE_MS = 2,    /* then time for whoever else waits */
     RETRY_FIRST_MS = 50,    /* after a refused commit ... */
     RETRY_LAST_MS = 10000,  /* ... doubling up to this */
     HOLD_MS = 1000,         /* below the floor of free space: look again after */
@@ -88,6 +89,7 @@ struct finishing {
     struct batch batch;
     size_t at; /* members below are written */
     int64_t finished_at_ns;
+    uint32_t canceler; /* of the members that are canceled; found once: it is the last of all */
 };
 
 /* What the tasks have in common whose results are being moved; in META_APPLY. */

@@ -13,7 +13,8 @@
  *
  * A start goes to LOAD with the run that was interrupted, to APPLY or to IDLE; an unfinished
  * renaming goes on from IDLE.
- * A refused commit leads to RETRY, which comes back to FINISH, APPLY, RENAME, RECOVER or IDLE.
+ * A refused commit leads to RETRY, which comes back to FINISH, APPLY, RENAME, RECOVER or IDLE; so
+ * does the pause between two pieces of a renaming.
  * STOPPED is reached from IDLE, APPLY, APPLY_WAIT, RENAME, RENAME_WAIT and RETRY. */
 #include <stdlib.h>
 
@@ -416,9 +417,12 @@ rename_committed(struct queue *q, int result)
         queue_retry(q, QUEUE_RENAME);
         return;
     }
-    if (q->finishing.is_last_piece)
-        q->is_renaming = false;
-    queue_set_state(q, q->finishing.is_last_piece ? QUEUE_IDLE : QUEUE_RENAME);
+    if (!q->finishing.is_last_piece) { /* room for the requests that waited behind it */
+        pause_for(q, QUEUE_RENAME, RENAME_PAUSE_MS);
+        return;
+    }
+    q->is_renaming = false;
+    queue_set_state(q, QUEUE_IDLE);
 }
 
 static const struct state_row states[QUEUE_STATES] = {

@@ -83,6 +83,30 @@ def test_stats_refuses_bad_parameters(shared, query, code, message):
     assert (error["code"], error["message"]) == (code, message)
 
 
+def test_the_stats_of_an_index_are_those_of_the_list(server):
+    server.done(server.post("/indexes/movies/documents", [{"id": 1, "a": 1}, {"id": 2}]))
+    server.done(server.post("/indexes", {"uid": "empty"}))
+    listed = server.get("/stats").json["indexes"]
+    assert list(listed) == ["empty", "movies"]
+    assert {uid: server.get(f"/indexes/{uid}/stats").json for uid in listed} == listed
+    assert listed["empty"] == {"numberOfDocuments": 0, "rawDocumentDbSize": 0, "avgDocumentSize": 0, "isIndexing": False,
+                               "numberOfEmbeddings": 0, "numberOfEmbeddedDocuments": 0, "fieldDistribution": {}}
+    refused = server.get("/indexes/movies/stats?showInternalDatabaseSizes=yes").json
+    assert refused["code"] == "invalid_stats_show_internal_database_sizes"
+
+
+def test_an_index_is_indexing_while_its_batch_runs(server):
+    server.done(server.post("/indexes", {"uid": "other"}))
+    answer = server.post("/indexes/movies/documents", [{"id": i, "pad": "x" * 50} for i in range(100000)])
+    seen = []
+    while server.task(answer.json["taskUid"])["status"] in ("enqueued", "processing"):
+        stats = server.get("/stats").json["indexes"]
+        seen.append({uid: stats[uid]["isIndexing"] for uid in stats})
+    assert {"movies": True, "other": False} in seen, "it ran too fast"
+    assert not any(one["other"] for one in seen)
+    assert server.get("/indexes/movies/stats").json["isIndexing"] is False
+
+
 def test_index_stats_of_an_unknown_index(shared):
     answer = shared.get("/indexes/unknown/stats")
     assert answer.status == 404

@@ -28,9 +28,13 @@ PACKAGES = {"stripe": "stripe", "octokit-webhooks-methods": "@octokit/webhooks-m
 CONNECTIONS = "/v1/organizations/connections"
 ROUNDS = int(os.environ.get("TASKHOOK_INBOUND_ROUNDS", "12"))
 SECRETS = {"mux": "mux_test_signing_secret_0001", "stripe": "whsec_stripe_test_0001", "github": "gh_test_secret_0001",
-           "standard": "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=", "slack": "slack_signing_secret_0001"}
+           "standard": "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=", "slack": "slack_signing_secret_0001",
+           "twilio": "twilio_auth_token_0001"}
+TIMELESS = ("github", "twilio")  # these sign no time
+TWILIO_URL = "https://hooks.example.com/v1/webhooks/twilio/conn_1"
 OTHER_STANDARD = "whsec_ISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+P0A="
 UNKNOWN = "conn_" + "0" * 32
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 MIB = 1024 * 1024
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
@@ -41,6 +45,12 @@ needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is no
 
 def mac(key, *parts):
     return hmac.new(key, b"".join(parts), hashlib.sha256)
+
+
+def sign_twilio(key, body, url=TWILIO_URL):
+    params = sorted(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True))
+    signed = url + "".join(name + value for name, value in params)
+    return {"X-Twilio-Signature": base64.b64encode(hmac.new(key, signed.encode(), hashlib.sha1).digest()).decode()}
 
 
 def sign(provider, body, secret=None, at=None, event_id="evt_1"):
@@ -56,6 +66,8 @@ def sign(provider, body, secret=None, at=None, event_id="evt_1"):
     if provider == "slack":
         return {"X-Slack-Request-Timestamp": str(at),
                 "X-Slack-Signature": "v0=" + mac(key, b"v0:", stamp, b":", body).hexdigest()}
+    if provider == "twilio":
+        return sign_twilio(key, body)
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signature = base64.b64encode(mac(key, event_id.encode(), b".", stamp, b".", body).digest()).decode()
     return {"webhook-id": event_id, "webhook-timestamp": str(at), "webhook-signature": "v1," + signature}
@@ -67,15 +79,21 @@ class Connection:
     def __init__(self, server, provider, **config):
         self.server, self.provider = server, provider
         config.setdefault("webhook_secret", SECRETS[provider])
+        if provider == "twilio":
+            config.setdefault("url", TWILIO_URL)
         answer = server.post(CONNECTIONS, {"name": "test", "provider_type": provider, "provider_config": config})
         assert answer.status == 201, answer
         self.id = answer.json["connection_id"]
         self.path = f"/v1/webhooks/{provider}/{self.id}"
 
     def send(self, event, event_id="evt_1", headers=None, **options):
-        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        body = event if isinstance(event, bytes) else self.written(event)
         signed = sign(self.provider, body, event_id=event_id, **options)
-        return self.server.post(self.path, body, headers={"Content-Type": "application/json", **signed, **(headers or {})})
+        kind = FORM if self.provider == "twilio" else {"Content-Type": "application/json"}
+        return self.server.post(self.path, body, headers={**kind, **signed, **(headers or {})})
+
+    def written(self, event):
+        return (urllib.parse.urlencode(event) if self.provider == "twilio" else json.dumps(event)).encode()
 
     def handled(self, event, **options):
         answer = self.send(event, **options)
@@ -295,17 +313,122 @@ def test_slash_commands_and_forms_are_understood(server):
     slack = Connection(server, "slack", mappings=[
         {"event": "slash_command.deploy", "action": "upsert", "index": "commands", "id": "trigger_id",
          "fields": {"text": "text"}}])
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
     body = b"token=xyz&team_id=T1&command=%2Fdeploy&text=docs+now&trigger_id=1"
-    server.wait_task(slack.handled(body, headers=form)["task_uid"])
+    server.wait_task(slack.handled(body, headers=FORM)["task_uid"])
     assert server.documents("commands") == [{"id": "1", "text": "docs now"}]
     github = Connection(server, "github", mappings=[{"event": "issues", "action": "upsert", "index": "issues", "id": "id"}])
     payload = b"payload=" + urllib.parse.quote(json.dumps({"id": 5})).encode()
-    server.wait_task(github.handled(payload, headers=form)["task_uid"])
+    server.wait_task(github.handled(payload, headers=FORM)["task_uid"])
     assert server.documents("issues") == [{"id": 5}]
 
 
+# --- twilio
+
+TWILIO_RULES = [{"event": "delivered", "action": "upsert", "index": "messages", "id": "MessageSid",
+                 "fields": {"to": "To", "status": "MessageStatus"}}]
+TWILIO_VECTOR = b"MessageSid=SM0001&MessageStatus=delivered&To=%2B15550001111"
+
+
+def test_twilio_s_status_callback_becomes_a_task(server):
+    twilio = Connection(server, "twilio", mappings=TWILIO_RULES)
+    answer = server.post(twilio.path, TWILIO_VECTOR, headers={**FORM, "X-Twilio-Signature": "Zy2ToCpAzJz7YrBtb1u/BEjmxnk="})
+    assert answer.status == 200 and answer.json["event_id"] == "SM0001.delivered", answer
+    task = server.wait_task(answer.json["task_uid"])
+    assert (task["status"], task["customMetadata"]) == ("succeeded", f"twilio/{twilio.id}/SM0001.delivered")
+    assert server.documents("messages") == [{"id": "SM0001", "to": "+15550001111", "status": "delivered"}]
+
+
+def test_a_status_of_a_message_is_handled_once(server):
+    twilio = Connection(server, "twilio", mappings=[{**TWILIO_RULES[0], "event": "*"}])
+    sent = {"MessageSid": "SM1", "MessageStatus": "sent", "To": "+15550001111"}
+    first = twilio.handled(sent)
+    assert twilio.handled(sent) == {**first, "duplicate": True}
+    assert twilio.handled({**sent, "RawDlrDoneDate": "2311142213"})["duplicate"] is True  # a repeat that says more
+    assert "duplicate" not in twilio.handled({**sent, "MessageStatus": "delivered"})
+    assert "duplicate" not in twilio.handled({**sent, "MessageSid": "SM2"})
+
+
+@pytest.mark.parametrize("changed", [b"MessageSid=SM0001&MessageStatus=failed&To=%2B15550001111",
+                                     b"MessageSid=SM0002&MessageStatus=delivered&To=%2B15550001111",
+                                     TWILIO_VECTOR + b"&Body=x", TWILIO_VECTOR[:-1], b""])
+def test_a_changed_field_of_twilio_is_refused(server, changed):
+    twilio = Connection(server, "twilio", mappings=TWILIO_RULES)
+    headers = {**FORM, **sign("twilio", TWILIO_VECTOR)}
+    assert_error(server.post(twilio.path, changed, headers=headers), 401, "invalid_signature")
+    assert n_tasks(server) == 0
+
+
+def test_twilio_s_signature_is_of_the_address_it_was_given(server):
+    url = "http://127.0.0.1:7700/hooks?team=1"
+    twilio = Connection(server, "twilio", mappings=TWILIO_RULES, url=url)
+    assert_error(twilio.send(TWILIO_VECTOR), 401, "invalid_signature")
+    right = sign_twilio(SECRETS["twilio"].encode(), TWILIO_VECTOR, url)
+    assert server.post(twilio.path, TWILIO_VECTOR, headers={**FORM, **right}).json["handled"] is True
+    server.patch(f"{CONNECTIONS}/{twilio.id}", {"provider_config": {"url": TWILIO_URL}})
+    assert_error(server.post(twilio.path, TWILIO_VECTOR, headers={**FORM, **right}), 401, "invalid_signature")
+    assert twilio.handled(TWILIO_VECTOR)["duplicate"] is True
+
+
+def test_a_message_that_comes_in_has_the_type_received(server):
+    twilio = Connection(server, "twilio", mappings=[
+        {"event": "received", "action": "upsert", "index": "inbox", "id": "MessageSid",
+         "fields": {"text": "Body", "n": "payload"}}])
+    said = {"MessageSid": "SM3", "SmsStatus": "received", "Body": "Grüße & more", "payload": "{}", "NumMedia": "0"}
+    server.wait_task(twilio.handled(said)["task_uid"])
+    assert server.documents("inbox") == [{"id": "SM3", "text": "Grüße & more", "n": "{}"}]
+    assert_ignored(twilio.send({"MessageSid": "SM3", "MessageStatus": "read"}), "unsubscribed_event")
+
+
+def test_old_and_new_tokens_of_twilio_are_valid_while_both_are_there(server):
+    twilio = Connection(server, "twilio", mappings=TWILIO_RULES, webhook_secret=None,
+                        webhook_secrets=["an old token", SECRETS["twilio"]])
+    for secret in ("an old token", SECRETS["twilio"]):
+        assert twilio.send(TWILIO_VECTOR, secret=secret).status == 200
+    assert_error(twilio.send(TWILIO_VECTOR, secret="a third token"), 401, "invalid_signature")
+
+
+def test_a_connection_of_twilio_keeps_its_address(start_server):
+    server = start_server(*LOOPBACK)
+    twilio = Connection(server, "twilio", mappings=TWILIO_RULES)
+    path = f"{CONNECTIONS}/{twilio.id}"
+    config = {"webhook_secret": "XXX...", "url": TWILIO_URL, "mappings": TWILIO_RULES}
+    assert server.get(path).json["provider_config"] == config
+    assert server.patch(path, {"provider_config": {"mappings": []}}).json["provider_config"] == {**config, "mappings": []}
+    assert_error(server.patch(path, {"provider_config": {"url": None}}), 422, "invalid_connection")
+    assert_error(server.put(path, {"name": "n", "provider_config": {}}), 422, "invalid_connection")
+    server.put(path, {"name": "n", "provider_config": config})
+    assert_error(server.post(f"/v1/webhooks/mux/{twilio.id}", TWILIO_VECTOR, headers=sign("mux", TWILIO_VECTOR)), 404,
+                 "connection_not_found")
+    server.kill()
+    twilio.server = server = start_server(*LOOPBACK)
+    assert server.get(path).json["provider_config"] == config
+    twilio.handled(TWILIO_VECTOR)
+
+
 # --- who may send
+
+
+GITHUB_VECTOR = b'{"zen":"Keep it logically awesome.","hook_id":42}'
+GITHUB_SHA1 = {"X-Hub-Signature": "sha1=00aa7acb7fca92974493c19b5135a552edbe50f3"}
+GITHUB_SHA256 = {"X-Hub-Signature-256": "sha256=6ea41896c7554bf1ff55edf08bf258706e8036bfb1031fad9cd82cf5db9389f4"}
+
+
+def test_sha1_alone_does_not_open_a_connection_of_github(server):
+    github = Connection(server, "github", mappings=[{"event": "push", "action": "delete", "index": "x", "id": "hook_id"}])
+    named = {"Content-Type": "application/json", "X-GitHub-Event": "push", "X-GitHub-Delivery": "d-1"}
+    right = hmac.new(SECRETS["github"].encode(), GITHUB_VECTOR, hashlib.sha1).hexdigest()
+    assert GITHUB_SHA1["X-Hub-Signature"] == f"sha1={right}"  # so it is refused for what it is
+    for headers in (GITHUB_SHA1, {"X-Hub-Signature-256": GITHUB_SHA1["X-Hub-Signature"]}):
+        assert_error(server.post(github.path, GITHUB_VECTOR, headers={**named, **headers}), 401, "invalid_signature")
+    assert n_tasks(server) == 0
+
+
+def test_github_s_sha256_counts_beside_its_sha1(server):
+    github = Connection(server, "github", mappings=[{"event": "push", "action": "delete", "index": "x", "id": "hook_id"}])
+    named = {"Content-Type": "application/json", "X-GitHub-Event": "push"}
+    for n, old in enumerate((GITHUB_SHA1, {"X-Hub-Signature": "sha1=" + "0" * 40})):
+        answer = server.post(github.path, GITHUB_VECTOR, headers={**named, **GITHUB_SHA256, **old, "X-GitHub-Delivery": f"d-{n}"})
+        assert answer.status == 200 and answer.json["handled"] is True, answer
 
 
 @pytest.mark.parametrize("provider", SECRETS)
@@ -315,7 +438,7 @@ def test_a_wrong_signature_changes_nothing(server, provider):
     before, event = n_tasks(server), {"type": "t", "id": "a"}
     other = OTHER_STANDARD if provider == "standard" else "another secret"
     assert_error(connection.send(event, secret=other), 401, "invalid_signature")
-    body = json.dumps(event).encode()
+    body = connection.written(event)
     headers = {"Content-Type": "application/json", **sign(provider, body)}
     assert_error(server.post(connection.path, body + b" ", headers=headers), 401, "invalid_signature")
     assert_error(server.post(connection.path, body, headers={"Content-Type": "application/json"}), 401, "invalid_signature")
@@ -323,7 +446,7 @@ def test_a_wrong_signature_changes_nothing(server, provider):
     assert "task_uid" in connection.handled(event)
 
 
-@pytest.mark.parametrize("provider", [p for p in SECRETS if p != "github"])
+@pytest.mark.parametrize("provider", [p for p in SECRETS if p not in TIMELESS])
 @pytest.mark.parametrize("age", [-400, 400])
 def test_a_time_beyond_the_tolerance_is_refused(server, provider, age):
     connection = Connection(server, provider, mappings=[{"event": "*", "action": "delete", "index": "movies", "id": "id"}])
@@ -731,6 +854,13 @@ def test_a_listing_refuses_what_is_out_of_range(shared, query):
     ({"provider_type": "github", "provider_config": {"tolerance": 300}}, ["provider_config", "tolerance"]),
     ({"provider_type": "standard", "provider_config": {"webhook_secret": "whsec_short"}},
      ["provider_config", "webhook_secret"]),
+    ({"provider_type": "twilio"}, ["provider_config", "url"]),
+    ({"provider_type": "twilio", "provider_config": {"url": 1}}, ["provider_config", "url"]),
+    ({"provider_type": "twilio", "provider_config": {"url": "ftp://h/"}}, ["provider_config", "url"]),
+    ({"provider_type": "twilio", "provider_config": {"url": "https://a:b@h/"}}, ["provider_config", "url"]),
+    ({"provider_type": "twilio", "provider_config": {"url": TWILIO_URL + "x" * 2048}}, ["provider_config", "url"]),
+    ({"provider_type": "twilio", "provider_config": {"url": TWILIO_URL, "tolerance": 300}}, ["provider_config", "tolerance"]),
+    ({"provider_config": {"url": TWILIO_URL}}, ["provider_config", "url"]),
     ({"description": "d" * 1001}, ["description"]),
     ({"metadata": []}, ["metadata"]),
     ({"metadata": {"m": "m" * 16 * 1024}}, ["metadata"]),

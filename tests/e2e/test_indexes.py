@@ -1,5 +1,7 @@
 """/indexes and /swap-indexes."""
 
+import json
+
 import pytest
 
 INVALID_UID = (
@@ -226,6 +228,34 @@ def test_swap_exchanges_the_past(server):
     server.done(server.post("/indexes", {"uid": "b"}))
     server.done(server.post("/swap-indexes", [{"indexes": ["a", "b"]}]))
     assert server.task(old.json["taskUid"])["indexUid"] == "b"
+
+
+def test_a_long_past_is_exchanged_at_once_and_over_stops_and_kills(start_server):
+    """The rows of some thousand tasks follow in pieces: nobody sees them half done, and a start goes on with them."""
+    paused = start_server("--experimental-max-number-of-batched-tasks", "0")
+    connection, sent = paused.connect(), {"a": [], "b": []}
+    for number in range(2400):
+        index = "ab"[number % 2]
+        connection.request("POST", f"/indexes/{index}/documents", '[{"id":1}]', {"Content-Type": "application/json"})
+        sent[index].append(json.loads(connection.getresponse().read())["taskUid"])
+    connection.close()
+    swap = paused.post("/swap-indexes", [{"indexes": ["a", "b"]}]).json["taskUid"]
+    assert paused.stop() == 0
+
+    def assert_exchanged(server):
+        for index, before in (("a", "b"), ("b", "a")):
+            seen = server.get(f"/tasks?indexUids={index}&limit=100000&reverse=true").json["results"]
+            assert [task["uid"] for task in seen] == sent[before]
+            assert {task["indexUid"] for task in seen} == {index}
+    server = start_server()
+    assert server.wait_task(swap)["status"] == "succeeded"
+    assert server.stop() == 0  # in the middle, if it is quick enough
+    server = start_server()
+    assert_exchanged(server)
+    server.kill()
+    server = start_server()
+    assert_exchanged(server)
+    server.done(server.post("/indexes/a/documents", [{"id": 2}]))
 
 
 def test_swap_of_missing_indexes_fails_whole(server):

@@ -317,6 +317,7 @@ def test_create_refuses(shared_master, body, code, message):
         "expiresAt": "immutable_api_key_expires_at", "createdAt": "immutable_api_key_created_at",
         "updatedAt": "immutable_api_key_updated_at"}.items()],
     ({"doggo": "bork"}, "bad_request", "Unknown field `doggo`: expected one of `description`, `name`"),
+    ({"key": "x"}, "bad_request", "Unknown field `key`: expected one of `description`, `name`"),
     ([], "bad_request", "Invalid value type: expected an object, but found an array: `[]`"),
 ])
 def test_patch_refuses_before_it_looks_for_the_key(shared_master, body, code, message):

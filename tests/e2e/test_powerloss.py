@@ -3,7 +3,7 @@ directory is made again as a disk may hold it when the power fails at some momen
 starts on it. It must start; everything acknowledged before that moment is there and finishes; documents equal a model of
 the tasks that are there; what a receiver was told stays true, and every finished batch reaches it.
 
-TASKHOOK_POWERLOSS_SHIM names the shim (meson sets it), TASKHOOK_POWERLOSS_ROUNDS how many losses (default 10),
+TASKHOOK_POWERLOSS_SHIM names the shim (meson sets it), TASKHOOK_POWERLOSS_ROUNDS how many losses (default 30),
 TASKHOOK_POWERLOSS_SEED the choices (the timing of a recording is another one each time)."""
 import copy
 import filecmp
@@ -28,7 +28,7 @@ from rebuild import (CREATE, DATA, JOURNAL, NAMES, STRICT, SYNC, choose_cut, cut
                      is_index, is_journal, journal_headers, read_log, rebuild, replay)
 
 SHIM = os.environ.get("TASKHOOK_POWERLOSS_SHIM")
-ROUNDS = int(os.environ.get("TASKHOOK_POWERLOSS_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("TASKHOOK_POWERLOSS_ROUNDS", "30"))
 SEED = int(os.environ.get("TASKHOOK_POWERLOSS_SEED", "20260101"))
 ROUNDS_A_RECORDING = 25
 LIVES, WRITERS, STEPS = 2, 3, 10

@@ -160,6 +160,16 @@ def recording(tmp_path_factory):
     return QueueRecording(tmp_path_factory.mktemp("recording"), random.Random(SEED))
 
 
+def test_the_recording_holds_everything_that_may_be_lost(recording):
+    """Cancelations, deletions, swaps, compactions; keys that come, change and go."""
+    assert {"put", "cancel", "forget", "swap", "compact"} <= {request[0] for request in recording.requests.values()}
+    states = [keys for _, keys in recording.keys]
+    changes = list(zip(states, states[1:]))
+    assert any(set(after) > set(before) for before, after in changes)
+    assert any(set(after) < set(before) for before, after in changes)
+    assert any(set(after) == set(before) and after != before for before, after in changes)
+
+
 def test_what_was_deleted_or_changed_outlives_a_power_loss(recording, tmp_path):
     rng = random.Random(SEED)
     for number in range(ROUNDS):

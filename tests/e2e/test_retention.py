@@ -50,6 +50,25 @@ def test_a_full_queue_takes_cancelations_and_deletions_only(start_server):
     wait_until(lambda: server.request("POST", "/indexes/a/documents", [{"id": 1}]).status == 202, "it stays full")
 
 
+def test_a_queue_that_is_full_takes_a_deletion_that_makes_room_and_a_cancelation(start_server):
+    """While it is full: every other write is refused before and behind them."""
+    server = start_server()
+    server.done(server.post("/indexes/a/documents", [{"id": "finished"}]))
+    server.stop()
+    server = start_server("--max-task-db-size", "1 MiB", *PAUSED)
+
+    def import_is_refused():
+        answer = server.post("/indexes/a/documents", [{"id": 1, "text": "x" * 20_000}])
+        return answer.status == 422 and answer.json["code"] == "no_space_left_on_device"
+    wait_until(import_is_refused, "it does not get full", server.process)
+    assert server.post("/indexes", {"uid": "b"}).status == 422
+    assert server.delete("/tasks?statuses=succeeded").status == 200
+    assert import_is_refused()
+    assert server.post("/tasks/cancel?statuses=enqueued").status == 200
+    assert import_is_refused()
+    assert server.delete("/indexes/a").status == 422
+
+
 def test_compaction_needs_its_feature_and_gives_space_back_while_the_server_works(start_server):
     server = start_server(*PAUSED)
     for n in range(60):

@@ -199,6 +199,30 @@ def test_wrong_settings_are_refused_at_once(shared, verb, route, body, expected)
     assert shared.get("/indexes/wrong").status == 404
 
 
+KINDS = {"array": ("an array", '"doggo"', "a string"), "object": ("an object", '"doggo"', "a string"),
+         "string": ("a string", '["doggo"]', "an array"), "integer": ("a positive integer", '"doggo"', "a string"),
+         "boolean": ("a boolean", '"doggo"', "a string")}
+WANTS = {"synonyms": "object", "typo-tolerance": "object", "faceting": "object", "pagination": "object", "embedders": "object",
+         "chat": "object", "distinct-attribute": "string", "search-cutoff-ms": "integer", "facet-search": "boolean"}
+CHOICES = {"proximity-precision": "`byWord`, `byAttribute`", "prefix-search": "`indexingTime`, `disabled`"}
+
+
+@pytest.mark.parametrize("route, name, verb", [*[row[:3] for row in SUB_ROUTES], ("foreign-keys", "foreignKeys", "PUT"),
+                                               ("chat", "chat", "PATCH")])
+def test_every_setting_complains_in_its_own_code(shared, route, name, verb):
+    """On its own route and among the others, where the place is named."""
+    code = "invalid_settings_" + ("index_chat" if route == "chat" else route.replace("-", "_"))
+    if route in CHOICES:
+        sent = '"doggo"'
+        messages = [f"Unknown value `doggo`{at}: expected one of {CHOICES[route]}" for at in ("", f" at `.{name}`")]
+    else:
+        wanted, sent, found = KINDS[WANTS.get(route, "array")]
+        messages = [f"Invalid value type{at}: expected {wanted}, but found {found}: `{sent}`" for at in ("", f" at `.{name}`")]
+    path, headers = "/indexes/wrong/settings", {"Content-Type": "application/json"}
+    assert error(shared.request(verb, f"{path}/{route}", sent, headers=headers)) == (400, code, messages[0])
+    assert error(shared.patch(path, f'{{"{name}":{sent}}}', headers=headers)) == (400, code, messages[1])
+
+
 def test_the_index_uid_is_judged_behind_the_body(shared):
     assert error(shared.put("/indexes/a%20b/settings/stop-words", "x"))[1] == "missing_content_type"
     assert error(shared.put("/indexes/a%20b/settings/stop-words", 1))[1] == "invalid_settings_stop_words"

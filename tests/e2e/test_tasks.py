@@ -348,6 +348,29 @@ def test_cancelation_of_a_running_batch_takes_it_back(server):
     assert server.task(other)["batchUid"] > cancel["batchUid"]
 
 
+def test_cancelations_come_first_then_deletions_then_the_rest(start_server):
+    """Whatever was enqueued before; the newest cancelation first, one a batch, all deletions in one."""
+    server = start_server()
+    server.done(server.post("/indexes/old/documents", [{"id": 1}]))
+    server.stop()
+    server = start_server("--experimental-max-number-of-batched-tasks", "0")
+    sent = {name: server.request(*request).json["taskUid"] for name, request in (
+        ("import", ("POST", "/indexes/a/documents", [{"id": 1}])), ("compaction", ("POST", "/indexes/old/compact")),
+        ("deletion", ("DELETE", "/tasks?uids=77")), ("older", ("POST", "/tasks/cancel?uids=77")),
+        ("other import", ("POST", "/indexes/a/documents", [{"id": 2}])), ("other deletion", ("DELETE", "/tasks?uids=0")),
+        ("newer", ("POST", "/tasks/cancel?uids=77")))}
+    server.stop()
+    server = start_server()
+    batches = {}
+    for name, uid in sent.items():
+        task = server.wait_task(uid)
+        assert task["status"] == "succeeded", task
+        batches.setdefault(task["batchUid"], []).append(name)
+    assert [batches[uid] for uid in sorted(batches)] == [
+        ["newer"], ["older"], ["deletion", "other deletion"], ["compaction"], ["import", "other import"]]
+    assert server.get("/tasks/0").status == 404
+
+
 # --- what goes together
 
 

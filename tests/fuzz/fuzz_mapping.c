@@ -64,7 +64,7 @@ read_and_apply(enum provider p, const struct json *config, const struct json *bo
     struct err err = ERR_INIT;
     struct provider_headers h = {.id = STR("1"), .event = STR("push")};
     struct provider_event event;
-    provider_read_event(p, &h, body, &event);
+    provider_read_event(p, &h, body, arena, &event);
     int rc = mapping_read(arena, p, config, &mapping, &err);
     FUZZ_REQUIRE((rc < 0) == err_is_set(&err));
     FUZZ_REQUIRE(rc == 0 || (err.code == ERR_INVALID_CONNECTION && err.path != NULL &&

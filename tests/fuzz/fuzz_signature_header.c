@@ -1,6 +1,7 @@
 /* A check takes any headers: what is computed depends on them alone, not on whose keys they are
  * tried with; nothing matches by chance, and a right signature counts whatever stands beside it.
- * Input: a byte for the provider, then the lines signature, timestamp, id, and the body. */
+ * Whose address it is does not show either. Input: a byte for the provider, then the lines
+ * signature, timestamp, id, and the body. */
 #include "fuzz.h"
 #include "inbound/signature.h"
 
@@ -10,7 +11,9 @@ static const char *const secrets[PROVIDER_COUNT] = {
     [PROVIDER_GITHUB] = "gh_test_secret_0001",
     [PROVIDER_STANDARD] = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=",
     [PROVIDER_SLACK] = "slack_signing_secret_0001",
+    [PROVIDER_TWILIO] = "twilio_auth_token_0001",
 };
+#define TWILIO_URL "https://hooks.example.com/v1/webhooks/twilio/conn_1"
 
 static bool
 check(enum provider p, const struct provider_headers *h, size_t n_keys, struct str body,
@@ -18,7 +21,8 @@ check(enum provider p, const struct provider_headers *h, size_t n_keys, struct s
 {
     struct signature_key key;
     FUZZ_REQUIRE(signature_read_key(p, str_from(secrets[p]), &key) == NULL);
-    struct signature_check *c = signature_check_new(p, h, &key, n_keys);
+    struct str url = n_keys > 0 ? STR(TWILIO_URL) : STR("https://localhost");
+    struct signature_check *c = signature_check_new(p, h, &key, n_keys, url);
     while (signature_check_step(c, body, 0) == 1)
         ;
     bool matches = signature_check_matches(c);

@@ -77,6 +77,24 @@ hmac_sha256_adds_up_pieces(void **state)
     hmac_sha256_free(NULL);
 }
 
+/* Test cases 2, 3 and 6 (a key longer than a block). */
+static void
+digest_hmac_sha1_matches_rfc_2202(void **state)
+{
+    (void) state;
+    uint8_t digest[SHA1_BYTES];
+    char key[80], data[50];
+    digest_hmac_sha1(STR("Jefe"), STR("what do ya want for nothing?"), digest);
+    assert_hex_of(str_make(digest, SHA1_BYTES), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+    memset(key, 0xaa, sizeof(key));
+    memset(data, 0xdd, sizeof(data));
+    digest_hmac_sha1(str_make(key, 20), str_make(data, sizeof(data)), digest);
+    assert_hex_of(str_make(digest, SHA1_BYTES), "125d7342b9ac11cd91a39af48aa17b4f63f175d3");
+    digest_hmac_sha1(str_make(key, sizeof(key)),
+                     STR("Test Using Larger Than Block-Size Key - Hash Key First"), digest);
+    assert_hex_of(str_make(digest, SHA1_BYTES), "aa4ae5e15272d00e95705637ce8a3b55ed402112");
+}
+
 static void
 the_longer_hmacs_match_rfc_4231(void **state)
 {
@@ -218,6 +236,7 @@ main(void)
         cmocka_unit_test(sha256_adds_up_pieces),
         cmocka_unit_test(digest_hmac_sha256_matches_rfc_4231),
         cmocka_unit_test(hmac_sha256_adds_up_pieces),
+        cmocka_unit_test(digest_hmac_sha1_matches_rfc_2202),
         cmocka_unit_test(the_longer_hmacs_match_rfc_4231),
         cmocka_unit_test(base64_encode_matches_rfc_4648),
         cmocka_unit_test(base64_decode_reverses_encode),

@@ -383,10 +383,12 @@ assert_event(enum provider p, const char *body, const char *expected)
     struct provider_headers h = {.id = STR("delivery"), .event = STR("issues")};
     struct json_doc *doc = json_parse(str_from(body), NULL);
     struct provider_event e;
+    struct arena *arena = arena_new();
     struct buf got = BUF_INIT;
     assert_non_null(doc);
-    provider_read_event(p, &h, json_root(doc), &e);
+    provider_read_event(p, &h, json_root(doc), arena, &e);
     buf_addf(&got, "%.*s|%.*s|%.*s", STR_ARG(e.id), STR_ARG(e.type), STR_ARG(e.kind));
+    arena_free(arena);
     json_doc_free(doc);
     assert_buf_text(&got, expected);
 }
@@ -410,6 +412,13 @@ providers_name_their_events_each_in_its_way(void **state)
                  "1.2|slash_command|deploy");
     assert_event(PROVIDER_SLACK, "{\"type\":\"block_actions\",\"trigger_id\":\"1.2\"}",
                  "1.2|block_actions|");
+    assert_event(PROVIDER_TWILIO,
+                 "{\"MessageSid\":\"SM1\",\"MessageStatus\":\"sent\",\"SmsStatus\":\"x\"}",
+                 "SM1.sent|sent|");
+    assert_event(PROVIDER_TWILIO, "{\"MessageSid\":\"SM1\",\"SmsStatus\":\"received\"}",
+                 "SM1.received|received|");
+    assert_event(PROVIDER_TWILIO, "{\"MessageSid\":\"SM1\"}", "SM1.||");
+    assert_event(PROVIDER_TWILIO, "{\"MessageStatus\":\"sent\"}", "|sent|");
 }
 
 static void
@@ -417,10 +426,14 @@ forms_become_json(void **state)
 {
     struct buf out = BUF_INIT;
     (void) state;
-    assert_int_equal(provider_form_to_json(STR("command=%2Fdeploy&text=a+%22b%22"), &out), 0);
+    assert_int_equal(
+        provider_form_to_json(PROVIDER_SLACK, STR("command=%2Fdeploy&text=a+%22b%22"), &out), 0);
     assert_buf_text(&out, "{\"command\":\"/deploy\",\"text\":\"a \\\"b\\\"\"}");
-    assert_int_equal(provider_form_to_json(STR("x=1&payload=%7B%22a%22%3A1%7D"), &out), 0);
+    assert_int_equal(
+        provider_form_to_json(PROVIDER_GITHUB, STR("x=1&payload=%7B%22a%22%3A1%7D"), &out), 0);
     assert_buf_text(&out, "{\"a\":1}");
+    assert_int_equal(provider_form_to_json(PROVIDER_TWILIO, STR("x=1&payload=%7B%7D"), &out), 0);
+    assert_buf_text(&out, "{\"x\":\"1\",\"payload\":\"{}\"}");
 }
 
 int

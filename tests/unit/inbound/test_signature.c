@@ -5,6 +5,7 @@
 #include "../support.h"
 #include "base/clock.h"
 #include "inbound/signature.h"
+#include "inbound/twilio.h"
 
 #define T 1700000000
 
@@ -40,6 +41,10 @@
     "37C1uHOKa/XiAu5lQH+iZ2E9ajF5Dzo1+TV+KH3j2IRR1WxMQjSSynTSJmq6+FhowYg6e/WHvTkU6BB8omx7DQ=="
 #define SLACK_SECRET "slack_signing_secret_0001"
 #define SLACK_MAC "b53d70678ea8945525f7e7bffc4c38089f520d61a5c8e5cd5527e19488dbfe0b"
+#define TWILIO_SECRET "twilio_auth_token_0001"
+#define TWILIO_URL "https://hooks.example.com/v1/webhooks/twilio/conn_1"
+#define TWILIO_BODY "MessageSid=SM0001&MessageStatus=delivered&To=%2B15550001111"
+#define TWILIO_MAC "Zy2ToCpAzJz7YrBtb1u/BEjmxnk="
 
 struct request {
     enum provider provider;
@@ -62,16 +67,16 @@ headers_of(const struct request *q)
                                      .id = optional(q->id)};
 }
 
-/* Steps that are as short as they can be. */
+/* Steps that are as short as they can be. url: of Twilio */
 static bool
-check(const struct request *q, struct str body, struct signature_work *ret_work)
+check_at(const struct request *q, struct str body, const char *url, struct signature_work *ret_work)
 {
     struct signature_key keys[SIGNATURE_SECRETS_MAX];
     struct provider_headers headers = headers_of(q);
     size_t n = 0;
     for (; n < SIGNATURE_SECRETS_MAX && q->secrets[n] != NULL; n++)
         assert_null(signature_read_key(q->provider, str_from(q->secrets[n]), &keys[n]));
-    struct signature_check *c = signature_check_new(q->provider, &headers, keys, n);
+    struct signature_check *c = signature_check_new(q->provider, &headers, keys, n, str_from(url));
     while (signature_check_step(c, body, 0) == 1)
         ;
     bool matches = signature_check_matches(c);
@@ -79,6 +84,12 @@ check(const struct request *q, struct str body, struct signature_work *ret_work)
         *ret_work = signature_check_work(c);
     signature_check_free(c);
     return matches;
+}
+
+static bool
+check(const struct request *q, struct str body, struct signature_work *ret_work)
+{
+    return check_at(q, body, TWILIO_URL, ret_work);
 }
 
 static bool
@@ -153,6 +164,7 @@ static const struct request vectors[] = {
      NULL,
      NULL,
      ODD_BODY},
+    {PROVIDER_TWILIO, {TWILIO_SECRET}, TWILIO_MAC, NULL, NULL, TWILIO_BODY},
 };
 enum { N_VECTORS = sizeof(vectors) / sizeof(vectors[0]) };
 
@@ -278,6 +290,155 @@ signature_binds_id_and_time_of_standard_webhooks(void **state)
     assert_false(matches(&q));
 }
 
+/* --- Twilio: an address and a form's fields */
+
+static void
+twilio_signs_the_fields_in_the_order_of_their_names(void **state)
+{
+    static const char *const same[] = {
+        "To=%2b15550001111&MessageStatus=delivered&MessageSid=SM0001",
+        "&MessageSid=SM0001&&MessageSid=SM0001&MessageStatus=%64elivered&To=%2B15550001111&",
+    };
+    static const char *const other[] = {
+        "",
+        "MessageSid=SM0001&MessageStatus=sent&To=%2B15550001111",
+        "MessageSid=SM0002&MessageStatus=delivered&To=%2B15550001111",
+        "MessageSid=SM0001&MessageStatus=delivered",
+        "MessageSid=SM0001&MessageStatus=delivered&To=%2B15550001111&From=x",
+        "MessageSid=SM0001&MessageStatus=delivered&To=+15550001111", /* '+' is a space */
+        "messageSid=SM0001&MessageStatus=delivered&To=%2B15550001111",
+    };
+    struct request q = {PROVIDER_TWILIO, {TWILIO_SECRET}, TWILIO_MAC, NULL, NULL, NULL};
+    (void) state;
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+        assert_true(check(&q, str_from(same[i]), NULL));
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+        assert_false(check(&q, str_from(other[i]), NULL));
+}
+
+static void
+twilio_signs_the_text_of_its_address(void **state)
+{
+    static const char *const other[] = {
+        "",
+        "http://hooks.example.com/v1/webhooks/twilio/conn_1",
+        "http://hooks.example.com:443x/v1/webhooks/twilio/conn_1",
+        "https://hooks.example.com/:443/v1/webhooks/twilio/conn_1",
+        "https://HOOKS.example.com/v1/webhooks/twilio/conn_1",
+        "https://hooks.example.com/v1/webhooks/twilio/conn_1/",
+        "https://hooks.example.com/v1/webhooks/twilio/conn_2",
+    };
+    struct request q = {PROVIDER_TWILIO, {TWILIO_SECRET}, TWILIO_MAC, NULL, NULL, NULL};
+    (void) state;
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+        assert_false(check_at(&q, STR(TWILIO_BODY), other[i], NULL));
+}
+
+static void
+assert_signed_alike(const char *url, const char *as)
+{
+    struct buf one = BUF_INIT, other = BUF_INIT;
+    assert_int_equal(twilio_write_signed(&one, &other, str_from(url), STR("b=2&a=1")), 0);
+    assert_buf_text(&other, as);
+    assert_true(str_starts_with(buf_str(&one), url));
+    assert_true(str_ends_with(buf_str(&one), "a1b2"));
+    buf_done(&one);
+}
+
+static void
+twilio_may_sign_its_address_with_the_port_or_without(void **state)
+{
+    struct request q = {PROVIDER_TWILIO, {TWILIO_SECRET}, TWILIO_MAC, NULL, NULL, TWILIO_BODY};
+    (void) state;
+    assert_signed_alike("https://h/x:1", "https://h:443/x:1a1b2");
+    assert_signed_alike("http://h?x=:1", "http://h:80?x=:1a1b2");
+    assert_signed_alike("https://h", "https://h:443a1b2");
+    assert_signed_alike("https://h:8443/x", "https://h/xa1b2");
+    assert_signed_alike("http://[::1]/x", "http://[::1]:80/xa1b2");
+    assert_signed_alike("http://[::1]:7700/x", "http://[::1]/xa1b2");
+    assert_true(check_at(&q, STR(TWILIO_BODY),
+                         "https://hooks.example.com:443/v1/webhooks/twilio/conn_1", NULL));
+}
+
+static void
+twilio_signature_is_one_of_any_secret_and_nothing_near_it(void **state)
+{
+    static const char *const wrong[] = {"",
+                                        "Zy2ToCpAzJz7YrBtb1u/BEjmxnk",
+                                        "zy2ToCpAzJz7YrBtb1u/BEjmxnk=",
+                                        "sha1=Zy2ToCpAzJz7YrBtb1u/BEjmxnk=",
+                                        "Zy2ToCpAzJz7YrBtb1u_BEjmxnk=",
+                                        "672d93a02a40cc9cfb62b06d6f5bbf0448e6c679"};
+    struct request q = {PROVIDER_TWILIO, {"another secret", TWILIO_SECRET}, TWILIO_MAC, NULL, NULL,
+                        TWILIO_BODY};
+    (void) state;
+    assert_true(matches(&q));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        q.signature = wrong[i];
+        assert_false(matches(&q));
+    }
+    q.signature = NULL;
+    assert_false(matches(&q));
+}
+
+/* Where the fields end in the request's view, they end in ours: all of them or none. */
+static void
+twilio_form_with_too_many_fields_matches_nothing(void **state)
+{
+    struct buf body = BUF_INIT, text = BUF_INIT, signature = BUF_INIT;
+    struct request q = {PROVIDER_TWILIO, {TWILIO_SECRET}, NULL, NULL, NULL, NULL};
+    uint8_t mac[SHA1_BYTES];
+    (void) state;
+    buf_add_cstr(&text, TWILIO_URL "a");
+    digest_hmac_sha1(STR(TWILIO_SECRET), buf_str(&text), mac);
+    base64_encode(&signature, str_make(mac, sizeof(mac)));
+    q.signature = buf_cstr(&signature);
+    for (int i = 0; i < 256; i++)
+        buf_add_cstr(&body, "a&");
+    assert_true(check(&q, buf_str(&body), NULL));
+    buf_add_cstr(&body, "a");
+    assert_false(check(&q, buf_str(&body), NULL));
+    digest_hmac_sha1(STR(TWILIO_SECRET), STR(TWILIO_URL), mac); /* as if it had none */
+    buf_clear(&signature);
+    base64_encode(&signature, str_make(mac, sizeof(mac)));
+    q.signature = buf_cstr(&signature);
+    assert_false(check(&q, buf_str(&body), NULL));
+    assert_true(check(&q, STR(""), NULL));
+    buf_done(&signature);
+    buf_done(&text);
+    buf_done(&body);
+}
+
+static void
+twilio_addresses_are_those_of_http_in_full(void **state)
+{
+    static const char *const wrong[] = {"",
+                                        "hooks.example.com/x",
+                                        "ftp://hooks.example.com/",
+                                        "https://",
+                                        "https://a b/",
+                                        "https://user:password@hooks.example.com/",
+                                        "https://user@hooks.example.com/",
+                                        "https://hooks.example.com/#part",
+                                        "https://hooks.example.com/\n",
+                                        "https://b\xc3\xbc/",
+                                        "mailto:a@b",
+                                        "https:h",
+                                        "https:///h/",
+                                        "HTTPS://h/",
+                                        "https:\\\\h/"};
+    char longest[TWILIO_URL_MAX_BYTES + 1];
+    (void) state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_non_null(twilio_check_url(str_from(wrong[i])));
+    assert_null(twilio_check_url(STR(TWILIO_URL)));
+    assert_null(twilio_check_url(STR("http://127.0.0.1:8080/?a=b&c=%20")));
+    memset(longest, 'x', sizeof(longest));
+    memcpy(longest, "http://h/", 9);
+    assert_null(twilio_check_url(str_make(longest, TWILIO_URL_MAX_BYTES)));
+    assert_non_null(twilio_check_url(str_make(longest, TWILIO_URL_MAX_BYTES + 1)));
+}
+
 /* --- time */
 
 static bool
@@ -303,6 +464,7 @@ signature_time_may_be_300_seconds_away_both_ways(void **state)
         assert_false(is_timely(timed[i], -301));
     }
     assert_true(is_timely(PROVIDER_GITHUB, 1000000));
+    assert_true(is_timely(PROVIDER_TWILIO, 1000000));
 }
 
 static void
@@ -401,6 +563,21 @@ signature_check_does_the_same_work_for_an_unknown_connection(void **state)
 }
 
 static void
+twilio_check_does_the_same_work_whatever_the_address(void **state)
+{
+    struct request q = {PROVIDER_TWILIO, {TWILIO_SECRET}, TWILIO_MAC, NULL, NULL, NULL};
+    struct signature_work one, other;
+    (void) state;
+    (void) check_at(&q, STR(TWILIO_BODY), TWILIO_URL, &one);
+    (void) check_at(&q, STR(TWILIO_BODY), "http://h", &other);
+    assert_memory_equal(&one, &other, sizeof(one));
+    (void) check_at(&q, STR(TWILIO_BODY), "https://[::1]:65535/a", &other);
+    assert_memory_equal(&one, &other, sizeof(one));
+    assert_int_equal(one.hmacs, SIGNATURE_SECRETS_MAX);
+    assert_true(one.hmac_bytes >= SIGNATURE_SECRETS_MAX * (TWILIO_URL_MAX_BYTES + 40));
+}
+
+static void
 signature_check_reads_the_whole_body_in_every_slot(void **state)
 {
     struct signature_work work;
@@ -442,12 +619,19 @@ main(void)
         cmocka_unit_test(signature_accepts_any_order_and_spaces),
         cmocka_unit_test(signature_refuses_near_misses),
         cmocka_unit_test(signature_binds_id_and_time_of_standard_webhooks),
+        cmocka_unit_test(twilio_signs_the_fields_in_the_order_of_their_names),
+        cmocka_unit_test(twilio_signs_the_text_of_its_address),
+        cmocka_unit_test(twilio_may_sign_its_address_with_the_port_or_without),
+        cmocka_unit_test(twilio_signature_is_one_of_any_secret_and_nothing_near_it),
+        cmocka_unit_test(twilio_form_with_too_many_fields_matches_nothing),
+        cmocka_unit_test(twilio_addresses_are_those_of_http_in_full),
         cmocka_unit_test(signature_time_may_be_300_seconds_away_both_ways),
         cmocka_unit_test(signature_without_a_readable_time_is_never_timely),
         cmocka_unit_test(signature_keys_of_standard_webhooks_have_24_to_64_bytes),
         cmocka_unit_test(signature_keys_that_cannot_be_are_refused),
         cmocka_unit_test(signature_secrets_are_redacted_by_their_number),
         cmocka_unit_test(signature_check_does_the_same_work_for_an_unknown_connection),
+        cmocka_unit_test(twilio_check_does_the_same_work_whatever_the_address),
         cmocka_unit_test(signature_check_reads_the_whole_body_in_every_slot),
         cmocka_unit_test(signature_check_looks_at_few_ed25519_signatures),
     };
